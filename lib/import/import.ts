@@ -1,0 +1,227 @@
+// NDJSON files into the log, each line once. Goes on behind lines that it can't read, and names them.
+
+import type { Dirent } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { WalError, messageOf } from '../errors.js';
+import type { StreamPolicy } from '../config.js';
+import type { Log } from '../log/log.js';
+import type { Progress } from './checkpoint.js';
+import { checkpoint, resume } from './checkpoint.js';
+import type { ImportedLine } from './line.js';
+import { importLine } from './line.js';
+import type { Line } from './lines.js';
+import { LINE_BYTES_MAX, linesFrom } from './lines.js';
+
+export interface ImportOptions {
+  /** The kind of lines that don't say theirs. */
+  kind?: string;
+  /** Ends the import behind the last line that was taken; what was imported stays. */
+  signal?: AbortSignal;
+  onProgress?: (progress: { file: string; bytes: number; bytesTotal: number; imported: number }) => void;
+  onProblem?: (problem: ImportProblem) => void;
+}
+
+export interface ImportProblem {
+  file: string;
+  /** Counted from 1; absent where the whole file can't be read. */
+  line?: number;
+  message: string;
+}
+
+export interface ImportReport {
+  /** Records that are in the log now and were not before. */
+  imported: number;
+  /** Records that an earlier import took. */
+  skipped: number;
+  /** Lines, and files, that could not be read. */
+  failed: number;
+  /** Files looked at. */
+  files: number;
+  /** The first 1,000 of what failed. */
+  problems: ImportProblem[];
+}
+
+const PROBLEMS_MAX = 1000;
+/** Records that are appended together, and their bytes. */
+const GROUP_RECORDS_MAX = 500;
+const GROUP_BYTES_MAX = 1_048_576;
+/** Groups on their way to the disk at most. */
+const IN_FLIGHT_MAX = 8;
+/** Files that a folder stands for. */
+const FILE_NAMES = /\.(ndjson|ldjson|jsonl)$/;
+
+/**
+ * Appends what files hold. Folders stand for the `.ndjson`, `.ldjson` and `.jsonl` files below them.
+ *
+ * @param policyOf The policy of a kind; throws for an unknown one.
+ * @throws {WalError} `WAL_IO`, `WAL_CLOSED`. What can't be read is in the report instead.
+ */
+export async function importFiles(
+  log: Log,
+  policyOf: (kind: string) => StreamPolicy,
+  paths: readonly string[],
+  options: ImportOptions,
+): Promise<ImportReport> {
+  if (options.kind !== undefined) policyOf(options.kind);
+  const report: ImportReport = { imported: 0, skipped: 0, failed: 0, files: 0, problems: [] };
+  const problem = (found: ImportProblem) => {
+    report.failed++;
+    if (report.problems.length < PROBLEMS_MAX) report.problems.push(found);
+    options.onProblem?.(found);
+  };
+  for await (const file of filesBelow(paths, problem)) {
+    if (options.signal?.aborted) break;
+    report.files++;
+    try {
+      await new FileImport(log, policyOf, file, options, report, problem).run();
+    } catch (error) {
+      if (error instanceof WalError) throw error;
+      problem({ file, message: messageOf(error) });
+    }
+  }
+  return report;
+}
+
+async function* filesBelow(
+  paths: readonly string[],
+  problem: (found: ImportProblem) => void,
+): AsyncGenerator<string> {
+  for (const path of paths) {
+    let entries: Dirent[];
+    try {
+      if ((await stat(path)).isDirectory()) entries = await readdir(path, { withFileTypes: true });
+      else {
+        yield path;
+        continue;
+      }
+    } catch (error) {
+      problem({ file: path, message: messageOf(error) });
+      continue;
+    }
+    entries.sort((a, b) => (a.name < b.name ? -1 : 1));
+    const below = entries.filter((entry) => entry.isDirectory() || FILE_NAMES.test(entry.name));
+    yield* filesBelow(
+      below.map((entry) => join(path, entry.name)),
+      problem,
+    );
+  }
+}
+
+/** One file, from where it was left to its end. */
+class FileImport {
+  readonly #log: Log;
+  readonly #policyOf: (kind: string) => StreamPolicy;
+  readonly #file: string;
+  readonly #options: ImportOptions;
+  readonly #report: ImportReport;
+  readonly #problem: (found: ImportProblem) => void;
+  /** Groups on their way to the disk, oldest first. */
+  readonly #inFlight: Promise<unknown>[] = [];
+  /** By kind: records that are not on their way yet. */
+  #group = new Map<string, string[]>();
+  #groupRecords = 0;
+  #groupBytes = 0;
+
+  constructor(
+    log: Log,
+    policyOf: (kind: string) => StreamPolicy,
+    file: string,
+    options: ImportOptions,
+    report: ImportReport,
+    problem: (found: ImportProblem) => void,
+  ) {
+    this.#log = log;
+    this.#policyOf = policyOf;
+    this.#file = file;
+    this.#options = options;
+    this.#report = report;
+    this.#problem = problem;
+  }
+
+  async run(): Promise<void> {
+    const { signal, onProgress } = this.#options;
+    const bytesTotal = (await stat(this.#file)).size;
+    const progress = await resume(this.#log.store, this.#file);
+    const start = progress.bytes;
+    this.#report.skipped += progress.imported;
+    try {
+      for await (const line of linesFrom(this.#file, start, progress.lines + 1, progress.hash)) {
+        if (signal?.aborted) break;
+        const taken = this.#take(line, progress);
+        if (!taken) break;
+        if (this.#groupRecords >= GROUP_RECORDS_MAX || this.#groupBytes >= GROUP_BYTES_MAX) {
+          await this.#append(progress);
+        }
+        onProgress?.({ file: this.#file, bytes: line.end, bytesTotal, imported: this.#report.imported });
+      }
+      if (progress.bytes > start) await this.#append(progress);
+    } finally {
+      // All of them, also where one failed: none may still be counted after the report is out.
+      for (const result of await Promise.allSettled(this.#inFlight)) {
+        if (result.status === 'rejected') throw result.reason;
+      }
+    }
+  }
+
+  /** Takes a line into the group; false for a last one that is cut off: it is looked at again next time. */
+  #take(line: Line, progress: Progress): boolean {
+    const imported = this.#parse(line);
+    if (imported === undefined && !line.complete) return false;
+    if (imported) {
+      const records = this.#group.get(imported.kind) ?? [];
+      records.push(imported.json);
+      this.#group.set(imported.kind, records);
+      this.#groupRecords++;
+      this.#groupBytes += Buffer.byteLength(imported.json);
+    }
+    progress.bytes = line.end;
+    progress.lines = line.number;
+    progress.hash = line.hash;
+    return true;
+  }
+
+  #parse({ bytes, number }: Line): ImportedLine | undefined {
+    try {
+      if (bytes === undefined) throw new Error(`a line of more than ${LINE_BYTES_MAX} bytes`);
+      const text = decode(bytes, number);
+      if (text.trim() === '') return undefined;
+      return importLine(text, this.#options.kind, (kind) => this.#policyOf(kind).maxRecordBytes);
+    } catch (error) {
+      // A log that is closed is no problem of the line's.
+      if (error instanceof WalError && error.code === 'WAL_CLOSED') throw error;
+      this.#problem({ file: this.#file, line: number, message: messageOf(error) });
+      return undefined;
+    }
+  }
+
+  /** Sends the group off, with the place up to which the file is taken then, in one commit. */
+  async #append(progress: Progress): Promise<void> {
+    const records = this.#groupRecords;
+    progress.imported += records;
+    const appends = [...this.#group].map(([kind, lines]) => ({ kind, records: lines }));
+    const appended = this.#log.append(appends, this.#groupBytes, 0, checkpoint(progress)).then(() => {
+      this.#report.imported += records;
+    });
+    this.#group = new Map();
+    this.#groupRecords = 0;
+    this.#groupBytes = 0;
+    this.#inFlight.push(appended);
+    // Counted as settled in `run`; until then a failure must not be an unhandled one.
+    appended.catch(() => {});
+    if (this.#inFlight.length >= IN_FLIGHT_MAX) await this.#inFlight.shift();
+  }
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/** A line's text; a byte order mark at the beginning of a file is none of it. */
+function decode(bytes: Buffer, number: number): string {
+  let text: string;
+  try {
+    text = utf8.decode(bytes);
+  } catch (cause) {
+    throw new Error('not UTF-8', { cause });
+  }
+  return number === 1 && text.startsWith('\uFEFF') ? text.slice(1) : text;
+}

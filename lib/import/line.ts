@@ -1,0 +1,64 @@
+// One line of a foreign NDJSON file, as a record of a kind. Pure.
+//
+// Three shapes are known: `{ kind, record }` (ADR-0017), the older gateway's `{ appendedAt, blob }`, whose blob
+// is the record, and a plain record. The last two don't say their kind.
+
+import { messageOf } from '../errors.js';
+import { encodeRecord } from '../records.js';
+
+export interface ImportedLine {
+  kind: string;
+  /** The record as JSON: as it stood in the line wherever that can be told, so that no number loses digits. */
+  json: string;
+}
+
+/** A record's JSON inside the envelopes as their writers write them; JSON.parse has the last word. */
+const ADR_LINE = /^\s*\{\s*"kind"\s*:\s*"[^"\\]*"\s*,\s*"record"\s*:\s*(\{.*\})\s*\}\s*$/s;
+const GATEWAY_LINE = /^\s*\{\s*"appendedAt"\s*:\s*[\d.eE+-]+\s*,\s*"blob"\s*:\s*(\{.*\})\s*\}\s*$/s;
+
+/**
+ * @param kind The kind of lines that don't say theirs.
+ * @param bytesMax Bytes of JSON that a record of a kind may have; throws for an unknown kind.
+ * @throws {Error} Saying what is wrong with the line.
+ */
+export function importLine(
+  text: string,
+  kind: string | undefined,
+  bytesMax: (kind: string) => number,
+): ImportedLine {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch (cause) {
+    throw new Error(`not JSON: ${messageOf(cause)}`, { cause });
+  }
+  if (!isObject(parsed)) throw new Error('not a JSON object');
+  const names = Object.keys(parsed).toSorted().join();
+  const { kind: own, record, blob } = parsed;
+  if (names === 'kind,record' && typeof own === 'string' && isObject(record)) {
+    return checked(own, record, ADR_LINE.exec(text)?.[1], bytesMax);
+  }
+  if (kind === undefined) {
+    throw new Error('it does not say its kind as { kind, record } does: name the kind of such lines');
+  }
+  if (names === 'appendedAt,blob' && isObject(blob)) {
+    return checked(kind, blob, GATEWAY_LINE.exec(text)?.[1], bytesMax);
+  }
+  return checked(kind, parsed, text.trim(), bytesMax);
+}
+
+function checked(
+  kind: string,
+  record: Record<string, unknown>,
+  source: string | undefined,
+  bytesMax: (kind: string) => number,
+): ImportedLine {
+  const limit = bytesMax(kind);
+  const json = encodeRecord(kind, record, limit);
+  // The source is valid where it stands: the whole line was. It may be longer by white space and escapes.
+  return { kind, json: source !== undefined && Buffer.byteLength(source) <= limit ? source : json };
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,19 @@
+// The public API: named exports, no logic.
+
+export { Wal } from './wal.js';
+export type { AppendReceipt, CompactReport, EvictOptions, EvictReport } from './wal.js';
+export { walOptionsFromEnv } from './config.js';
+export type { HttpSinkOptions, S2sTokenOptions, StreamPolicy, TokenProvider, WalOptions } from './config.js';
+export type { Clock } from './clock.js';
+export { WalError } from './errors.js';
+export type { WalErrorCode } from './errors.js';
+export type { WalEvent } from './events.js';
+export type { ImportOptions, ImportProblem, ImportReport } from './import/import.js';
+export type { Problem, VerifyReport } from './log/verify.js';
+export type { ReadItem, ReadOptions } from './reading.js';
+export type { AuditRecord, DefaultKinds, Gap, GapReason, LogRecord, WireLine } from './records.js';
+export type { Shipper, ShipOptions, ShipperState } from './ship/shipper.js';
+export { SinkError } from './ship/sink.js';
+export type { Batch, FailureKind, Receipt, SendContext, Sink } from './ship/sink.js';
+export { httpSink } from './ship/sinks/http.js';
+export type { ShipperStats, StreamStats, WalStats } from './stats.js';

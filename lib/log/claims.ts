@@ -1,0 +1,77 @@
+// Who holds which seqs: batches on their way, and ranges about to be removed. Pure, in memory.
+//
+// A record must not be both delivered and dropped. A batch is claimed before it is sent and a range before it
+// is removed, synchronously; one of the two comes first and the other has to look again.
+
+import type { Range } from './ledger.js';
+
+/** Removals remembered for each kind; what was read before the oldest of them has to be read again. */
+const REMEMBERED_MAX = 64;
+
+interface Removals {
+  /** How many there were ever. */
+  count: number;
+  /** The last ones, oldest first. */
+  recent: Range[];
+  current: Set<Range>;
+}
+
+export class Claims {
+  /** By kind and shipper. */
+  readonly #inFlight = new Map<string, Range & { readonly kind: string }>();
+  readonly #removals = new Map<string, Removals>();
+
+  /** How many removals there were; to be taken before reading what is to be sent. */
+  removals(kind: string): number {
+    return this.#of(kind).count;
+  }
+
+  /** Claims a batch that was read when there were so many removals; false where part of it was or is being removed since. */
+  send(kind: string, shipper: string, range: Range, removals: number): boolean {
+    const { count, recent, current } = this.#of(kind);
+    const since = count - removals;
+    if (since > recent.length) return false;
+    const gone = [...current, ...recent.slice(recent.length - since)];
+    if (gone.some((other) => overlap(range, other))) return false;
+    this.#inFlight.set(`${kind}/${shipper}`, { kind, from: range.from, to: range.to });
+    return true;
+  }
+
+  /** The shipper's batch is settled or given up. */
+  sent(kind: string, shipper: string): void {
+    this.#inFlight.delete(`${kind}/${shipper}`);
+  }
+
+  /** Ranges of one stream that are on their way. */
+  inFlight(kind: string): Range[] {
+    return [...this.#inFlight.values()].filter((range) => range.kind === kind);
+  }
+
+  /** Claims a range for removal; false where a batch holds part of it. Ends with `removed`. */
+  remove(kind: string, range: Range): boolean {
+    if (this.inFlight(kind).some((other) => overlap(range, other))) return false;
+    const removals = this.#of(kind);
+    removals.count++;
+    removals.recent.push(range);
+    if (removals.recent.length > REMEMBERED_MAX) removals.recent.shift();
+    removals.current.add(range);
+    return true;
+  }
+
+  removed(kind: string, range: Range): void {
+    this.#of(kind).current.delete(range);
+  }
+
+  #of(kind: string): Removals {
+    let removals = this.#removals.get(kind);
+    if (!removals) {
+      removals = { count: 0, recent: [], current: new Set() };
+      this.#removals.set(kind, removals);
+    }
+    return removals;
+  }
+}
+
+function overlap(a: Range, b: Range): boolean {
+  return a.from <= b.to && b.from <= a.to;
+}

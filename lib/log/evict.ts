@@ -1,0 +1,224 @@
+// Removing records that are still wanted: by size or age, or because they can't be read. Turns a plan into
+// ranges of whole entries, around what is in flight, and each range into one commit.
+
+import type { StreamPolicy } from '../config.js';
+import type { GapReason } from '../records.js';
+import type { Claims } from './claims.js';
+import type { Entry } from './entry.js';
+import { decodeEntry } from './entry.js';
+import { entriesAfter, keys, seqOfKey } from './keyspace.js';
+import type { Range } from './ledger.js';
+import type { Log } from './log.js';
+import type { Removal } from './operations.js';
+import { remove } from './operations.js';
+import type { Damage } from './read.js';
+import type { Holding } from './retention.js';
+import { nextStep } from './retention.js';
+import { entryAfter, lastSeqWithin, offsetAfter } from './seek.js';
+import type { StreamState } from './state.js';
+import { lowestCursor, noticedBytes, storedBytes } from './state.js';
+import { DELETES_MAX } from './trim.js';
+
+/** One range that was removed. */
+export interface Eviction extends Range {
+  readonly kind: string;
+  readonly reason: GapReason;
+  readonly records: number;
+  /** Of `records`, those that not every cursor had passed. */
+  readonly dropped: number;
+  readonly bytes: number;
+  /** Records that each shipper had not passed. */
+  readonly unsettled: ReadonlyMap<string, number>;
+}
+
+/** How far to evict. */
+export interface EvictBounds {
+  /** Only this stream; all of them together where it is left out. */
+  readonly kind?: string | undefined;
+  readonly bytesMax?: number | undefined;
+  /** Epoch ms. */
+  readonly appendedBefore?: number | undefined;
+}
+
+/**
+ * Evicts down to bounds, as `nextStep` chooses. Calls `onEvicted` after each commit. Undelivered records of a
+ * `reject` stream stay, so the bounds may not be reached.
+ */
+export async function evictToBounds(
+  log: Log,
+  whenFull: (kind: string) => StreamPolicy['whenFull'],
+  bounds: EvictBounds,
+  reason: GapReason,
+  onEvicted: (eviction: Eviction) => void,
+): Promise<void> {
+  const streams = () =>
+    [...log.streams.values()].filter(({ kind }) => bounds.kind === undefined || kind === bounds.kind);
+  const { appendedBefore, bytesMax } = bounds;
+  if (appendedBefore !== undefined) {
+    for (const stream of streams()) {
+      const old = await lastSeqWithin(log.store, stream, (entry) => entry.appendedAt < appendedBefore);
+      const to = Math.min(old, evictableTo(stream, whenFull(stream.kind) === 'drop-oldest'));
+      for (const eviction of await evictThrough(log, stream.kind, to, 'age')) onEvicted(eviction);
+    }
+  }
+  while (bytesMax !== undefined) {
+    const holdings = await Promise.all(
+      streams().map((stream) => holdingOf(log, stream, whenFull(stream.kind))),
+    );
+    const step = nextStep(holdings, bytesMax);
+    if (!step) return;
+    const stream = log.stream(step.kind);
+    const to = Math.min(await seqToFree(log, stream, step.bytes), evictableTo(stream, step.undelivered));
+    const evictions = await evictThrough(log, step.kind, to, reason);
+    if (evictions.length === 0) return;
+    for (const eviction of evictions) onEvicted(eviction);
+  }
+}
+
+/** The last seq that may go from a stream: all of it, or only what every cursor has passed. */
+function evictableTo(stream: StreamState, undelivered: boolean): number {
+  return undelivered ? stream.lastSeq : lowestCursor(stream);
+}
+
+async function holdingOf(
+  log: Log,
+  stream: StreamState,
+  whenFull: StreamPolicy['whenFull'],
+): Promise<Holding> {
+  const { kind, head } = stream;
+  const first = await entryAfter(log.store, kind, head.seq);
+  const delivered = (await offsetAfter(log.store, stream, lowestCursor(stream))) - head.offset;
+  let heldBytes = 0;
+  for (const range of log.claims.inFlight(kind)) heldBytes += await bytesOf(log, stream, range);
+  return {
+    kind,
+    whenFull,
+    storedBytes: storedBytes(stream),
+    deliveredBytes: lowestCursor(stream) > head.seq ? Math.max(0, delivered) : 0,
+    heldBytes,
+    oldestAt: first?.appendedAt ?? Infinity,
+  };
+}
+
+async function bytesOf(log: Log, stream: StreamState, range: Range): Promise<number> {
+  const start = await entryAfter(log.store, stream.kind, range.from - 1);
+  return Math.max(0, (await offsetAfter(log.store, stream, range.to)) - (start?.offset ?? stream.endOffset));
+}
+
+/** How far to go to free so many bytes: what is in flight and what went before frees nothing. At least one entry. */
+async function seqToFree(log: Log, stream: StreamState, bytes: number): Promise<number> {
+  const inFlight = log.claims.inFlight(stream.kind);
+  const held = await Promise.all(
+    inFlight.map(async (range) => ({ range, bytes: await bytesOf(log, stream, range) })),
+  );
+  const goneBytes = noticedBytes(stream, stream.head.seq);
+  const freeing = (entry: Entry) => {
+    const heldBefore = held.reduce(
+      (sum, { range, bytes }) => sum + (range.to < entry.firstSeq ? bytes : 0),
+      0,
+    );
+    const goneBefore = goneBytes - noticedBytes(stream, entry.firstSeq);
+    return entry.offset + entry.size - stream.head.offset - heldBefore - goneBefore;
+  };
+  const within = await lastSeqWithin(log.store, stream, (entry) => freeing(entry) <= bytes);
+  const behind = Math.max(within, ...inFlight.map((range) => range.to));
+  return Math.max(within, (await entryAfter(log.store, stream.kind, behind))?.lastSeq ?? within);
+}
+
+/**
+ * Removes whole entries from the head of a stream up to a seq, but what is in flight. One commit for at most
+ * 5,000 entries. Returns what went; nothing where all of it is in flight or gone.
+ */
+export async function evictThrough(
+  log: Log,
+  kind: string,
+  seq: number,
+  reason: GapReason,
+): Promise<Eviction[]> {
+  const evictions: Eviction[] = [];
+  const stream = log.stream(kind);
+  for (const free of freeRanges(stream, log.claims, Math.min(seq, stream.lastSeq))) {
+    for (let from = free.from; from <= free.to;) {
+      const eviction = await evictRange(log, kind, { from, to: free.to }, reason);
+      if (!eviction) break;
+      evictions.push(eviction);
+      from = eviction.to + 1;
+    }
+  }
+  return evictions;
+}
+
+/** What is behind the head, up to a seq, and neither under a notice nor in flight. */
+function freeRanges(stream: StreamState, claims: Claims, to: number): Range[] {
+  let free: Range[] = [{ from: stream.head.seq + 1, to }];
+  for (const taken of [...stream.notices, ...claims.inFlight(stream.kind)]) {
+    free = free.flatMap((range) => [
+      { from: range.from, to: Math.min(range.to, taken.from - 1) },
+      { from: Math.max(range.from, taken.to + 1), to: range.to },
+    ]);
+    free = free.filter((range) => range.from <= range.to);
+  }
+  return free;
+}
+
+/** Removes the whole entries of a free range, as many as one commit takes. */
+async function evictRange(
+  log: Log,
+  kind: string,
+  range: Range,
+  reason: GapReason,
+): Promise<Eviction | undefined> {
+  // An entry may begin in front of the range, in a batch in flight: then only what lies behind it is free.
+  const first = await entryAfter(log.store, kind, range.from - 1);
+  const from = first && first.firstSeq < range.from ? first.lastSeq + 1 : range.from;
+  const found = await log.store.scanKeys(
+    { gte: entriesAfter(kind, from - 1).gte, lt: keys.entry(kind, range.to + 1) },
+    DELETES_MAX,
+  );
+  const last = found.at(-1);
+  if (last === undefined) return undefined;
+  return await removeRange(log, { kind, from, to: seqOfKey(last), keys: found, reason });
+}
+
+/** Gives damaged seqs up for lost, with a notice in their place. */
+export async function lose(log: Log, kind: string, damage: Damage): Promise<Eviction | undefined> {
+  const { from, to, keys: damagedKeys } = damage;
+  return await removeRange(log, { kind, from, to, keys: damagedKeys, reason: 'corrupt' });
+}
+
+async function removeRange(
+  log: Log,
+  range: Omit<Removal, 'startOffset' | 'endOffset' | 'at'>,
+): Promise<Eviction | undefined> {
+  const { kind, from, to, reason } = range;
+  if (!log.claims.remove(kind, range)) return undefined;
+  try {
+    const stream = log.stream(kind);
+    const startOffset = await endBefore(log, stream, from);
+    const endOffset = Math.max(startOffset, await offsetAfter(log.store, stream, to));
+    const removal: Removal = { ...range, startOffset, endOffset, at: log.clock.now() };
+    const { unsettled } = await log.change(
+      (draft) => remove(draft, removal, log.claims.inFlight(kind)),
+      range.keys.length + 4,
+    );
+    const dropped = Math.max(0, ...unsettled.values());
+    const bytes = endOffset - startOffset;
+    return { kind, from, to, reason, records: to - from + 1, dropped, bytes, unsettled };
+  } finally {
+    log.claims.removed(kind, range);
+  }
+}
+
+/** Bytes of a stream's entries, ever, up to and with the last one before a seq. */
+async function endBefore(log: Log, stream: StreamState, seq: number): Promise<number> {
+  if (seq === stream.head.seq + 1) return stream.head.offset;
+  const [row] = await log.store.scan(
+    { gte: entriesAfter(stream.kind, stream.head.seq).gte, lt: keys.entry(stream.kind, seq) },
+    { reverse: true, limit: 1 },
+  );
+  const entry = row && decodeEntry(stream.kind, ...row);
+  const end = entry
+    ? { seq: entry.lastSeq, offset: entry.offset + entry.size }
+    : { seq: stream.head.seq, offset: stream.head.offset };
+  return end.offset + noticedBytes(stream, end.seq) - noticedBytes(stream, seq);
+}

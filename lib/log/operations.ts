@@ -1,0 +1,180 @@
+// What can happen to stored records, as changes of a draft: acknowledge, evict, lose, forget. Pure.
+//
+// Position, ledger, notices, head and deletes of one operation go into one commit: a crash between any two
+// of them would count records twice, or not at all.
+
+import type { GapReason } from '../records.js';
+import { keys } from './keyspace.js';
+import type { Cursor, Range } from './ledger.js';
+import { gone, newCursor, settled, unsettled } from './ledger.js';
+import type { Draft, Notice, StreamState } from './state.js';
+import { lowestCursor } from './state.js';
+
+/** A whole entry, as far as deleting it needs to know it. */
+export interface EntryRef {
+  readonly firstSeq: number;
+  readonly lastSeq: number;
+  readonly offset: number;
+  readonly size: number;
+}
+
+/** A record put aside, as it is stored. */
+export interface Quarantined {
+  readonly seq: number;
+  readonly line: string;
+  readonly reason: string;
+  readonly status: number | undefined;
+  readonly response: string | undefined;
+}
+
+/** What a receipt settles for one cursor. */
+export interface Acknowledgement {
+  readonly kind: string;
+  readonly shipper: string;
+  /** Where the cursor must stand, and where it goes. */
+  readonly after: number;
+  readonly to: number;
+  readonly delivered: number;
+  readonly quarantined: readonly Quarantined[];
+  /** The entries that were read for it, in order. */
+  readonly entries: readonly EntryRef[];
+  /** Whether what every cursor has passed is deleted here and now. */
+  readonly deletes: boolean;
+  readonly at: number;
+}
+
+/** Moves a cursor over what was delivered and deletes what all have passed. */
+export function acknowledge(draft: Draft, ack: Acknowledgement): void {
+  const stream = draft.stream(ack.kind);
+  const cursor = stream.cursors.get(ack.shipper);
+  if (cursor?.seq !== ack.after) {
+    throw new Error(`the cursor ${ack.shipper} of ${ack.kind} is at ${cursor?.seq}, not at ${ack.after}`);
+  }
+  const counts = { delivered: ack.delivered, quarantined: ack.quarantined.length };
+  draft.setCursor(stream, ack.shipper, settled(cursor, placeOf(ack), counts, ack.at));
+  for (const { seq, ...content } of ack.quarantined) {
+    draft.put(keys.quarantine(ack.kind, ack.shipper, seq), { ...content, at: ack.at });
+  }
+  const lowest = lowestCursor(stream);
+  const [first] = ack.entries;
+  // Only where nothing older is left: otherwise trimming goes through them in order.
+  if (ack.deletes && first?.firstSeq === stream.head.seq + 1) {
+    const passed = ack.entries.filter((entry) => entry.lastSeq <= lowest);
+    for (const entry of passed) draft.delete(keys.entry(ack.kind, entry.lastSeq));
+    const last = passed.at(-1);
+    if (last) setHead(draft, stream, last.lastSeq, last.offset + last.size);
+  } else {
+    setHead(draft, stream, stream.head.seq, stream.head.offset);
+  }
+  draft.removeNotices(stream, (notice) => notice.to <= lowest);
+}
+
+/** Where the cursor goes: bytes count up to the last entry that it passes whole. */
+function placeOf({ to, entries }: Acknowledgement): { seq: number; offset: number } {
+  const whole = entries.findLast((entry) => entry.lastSeq <= to);
+  return { seq: to, offset: whole ? whole.offset + whole.size : 0 };
+}
+
+/** Moves the head, and on over notices that stand right behind it: nothing is stored under them. */
+function setHead(draft: Draft, stream: StreamState, seq: number, offset: number): void {
+  let head = { seq, offset };
+  for (const notice of stream.notices) {
+    if (notice.from > head.seq + 1) break;
+    if (notice.to > head.seq) head = { seq: notice.to, offset: head.offset + notice.bytes };
+  }
+  if (head.seq !== stream.head.seq) draft.setHead(stream, head);
+}
+
+/** Whole entries to delete, undelivered ones among them. */
+export interface Removal extends Range {
+  readonly kind: string;
+  readonly keys: readonly string[];
+  /** Bytes of the stream's entries, ever, before the range and up to its end. */
+  readonly startOffset: number;
+  readonly endOffset: number;
+  readonly reason: GapReason;
+  readonly at: number;
+}
+
+/** What an eviction or a loss did, for events. */
+export interface Removed {
+  /** Records that each shipper had not passed. */
+  readonly unsettled: ReadonlyMap<string, number>;
+}
+
+/**
+ * Deletes a range of entries, counts what each cursor had not passed, and leaves a notice for it. A notice
+ * beside it for the same reason is merged, unless a batch in flight holds it: its id is out already.
+ */
+export function remove(draft: Draft, removal: Removal, inFlight: readonly Range[]): Removed {
+  const { kind, from, to, startOffset, endOffset, reason, at } = removal;
+  const stream = draft.stream(kind);
+  const counts = new Map<string, number>();
+  for (const [shipper, cursor] of stream.cursors) {
+    counts.set(shipper, unsettled(cursor, removal));
+    const next: Cursor = gone(cursor, [removal], reason);
+    if (next !== cursor) draft.setCursor(stream, shipper, next);
+  }
+  for (const key of removal.keys) draft.delete(key);
+  const atHead = from <= stream.head.seq + 1;
+  const noticeFrom = Math.max(from, lowestCursor(stream) + 1);
+  if (noticeFrom <= to) {
+    // Bytes in front of the head are not counted as stored any more, so the notice must not take them off again.
+    const bytes = atHead ? 0 : endOffset - startOffset;
+    addNotice(draft, stream, { from: noticeFrom, to, reason, at, bytes }, inFlight);
+  }
+  if (atHead && to > stream.head.seq) setHead(draft, stream, to, endOffset);
+  return { unsettled: counts };
+}
+
+function addNotice(draft: Draft, stream: StreamState, notice: Notice, inFlight: readonly Range[]): void {
+  const merges = (other: Notice) =>
+    other.reason === notice.reason &&
+    (other.to + 1 === notice.from || notice.to + 1 === other.from) &&
+    !inFlight.some((range) => range.from <= other.to && other.from <= range.to);
+  const merged = stream.notices.filter(merges).reduce<Notice>(
+    (whole, other) => ({
+      ...notice,
+      from: Math.min(whole.from, other.from),
+      to: Math.max(whole.to, other.to),
+      bytes: whole.bytes + other.bytes,
+    }),
+    notice,
+  );
+  draft.removeNotices(stream, merges);
+  draft.addNotice(stream, merged);
+}
+
+/** Deletes entries that every cursor has passed, from the head on. */
+export function trim(
+  draft: Draft,
+  kind: string,
+  to: number,
+  offset: number,
+  entryKeys: readonly string[],
+): void {
+  const stream = draft.stream(kind);
+  for (const key of entryKeys) draft.delete(key);
+  setHead(draft, stream, to, offset);
+}
+
+/** Gives a cursor that is not there yet its place: before the oldest record on disk. */
+export function addCursor(draft: Draft, kind: string, shipper: string, at: number): void {
+  const stream = draft.stream(kind);
+  if (!stream.cursors.has(shipper))
+    draft.setCursor(stream, shipper, newCursor(stream.head.seq, stream.head.offset, at));
+}
+
+/** Gives a cursor up; what only it was waiting for may go. Returns the records it had not passed. */
+export function forget(draft: Draft, kind: string, shipper: string): number {
+  const stream = draft.stream(kind);
+  const cursor = stream.cursors.get(shipper);
+  if (!cursor) return 0;
+  const cursors = new Map(stream.cursors);
+  cursors.delete(shipper);
+  stream.cursors = cursors;
+  draft.delete(keys.cursor(kind, shipper));
+  const lowest = lowestCursor(stream);
+  draft.removeNotices(stream, (notice) => notice.to <= lowest);
+  return stream.lastSeq - cursor.seq;
+}

@@ -1,0 +1,52 @@
+// Finding a place in a stream by a few seeks, never by a scan. Entries are keyed by their last seq and know
+// the bytes before them, so both a seq and a number of bytes lead straight to an entry.
+
+import type { Entry } from './entry.js';
+import { decodeEntry } from './entry.js';
+import { entriesAfter } from './keyspace.js';
+import type { StreamState } from './state.js';
+import type { Store } from './store.js';
+
+/** Damaged entries to step over in search of a sound one. */
+const DAMAGED_MAX = 64;
+
+/** The first sound entry that holds any seq above `after`. */
+export async function entryAfter(store: Store, kind: string, after: number): Promise<Entry | undefined> {
+  let range = entriesAfter(kind, after);
+  for (let n = 0; n < DAMAGED_MAX; n++) {
+    const [row] = await store.scan(range, { limit: 1 });
+    if (!row) return undefined;
+    const entry = decodeEntry(kind, ...row);
+    if (entry) return entry;
+    range = { gte: `${row[0]}\0`, lt: range.lt };
+  }
+  return undefined;
+}
+
+/** Bytes of a stream's entries, ever, before the first one above a seq. */
+export async function offsetAfter(store: Store, stream: StreamState, after: number): Promise<number> {
+  if (after >= stream.lastSeq) return stream.endOffset;
+  return (await entryAfter(store, stream.kind, after))?.offset ?? stream.endOffset;
+}
+
+/**
+ * The last seq of the last entry that `isWithin`; the head's seq where there is none. `isWithin` must hold for
+ * all entries up to some place and for none behind it. A binary search: about as many seeks as the number of
+ * seqs on disk has bits.
+ */
+export async function lastSeqWithin(
+  store: Store,
+  stream: StreamState,
+  isWithin: (entry: Entry) => boolean,
+): Promise<number> {
+  // Everything up to `low` lies within; nothing above `high` does.
+  let low = stream.head.seq;
+  let high = stream.lastSeq;
+  while (low < high) {
+    const middle = low + Math.floor((high - low) / 2);
+    const entry = await entryAfter(store, stream.kind, middle);
+    if (entry && isWithin(entry)) low = entry.lastSeq;
+    else high = Math.min(middle, (entry?.firstSeq ?? middle + 1) - 1);
+  }
+  return low;
+}

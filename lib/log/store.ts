@@ -1,0 +1,149 @@
+// The only file of the log that imports `level`. Knows keys and bytes, not what they mean.
+
+import { Level } from 'level';
+import { WalError, messageOf } from '../errors.js';
+import type { KeyRange } from './keyspace.js';
+
+/** What one commit changes: a value puts, `undefined` deletes. A key stands once. */
+export type Changes = ReadonlyMap<string, Buffer | undefined>;
+
+export interface ScanOptions {
+  /** From the highest key down. @default false */
+  reverse?: boolean;
+  /** Rows at most. Integer >= 1. */
+  limit: number;
+  /** Stop after the row with which keys and values reach this many bytes. @default 1 MiB */
+  bytesMax?: number;
+  snapshot?: StoreSnapshot;
+}
+
+/** A frozen view. Pins everything that is deleted while it lives: close it soon. */
+export interface StoreSnapshot {
+  close(): Promise<void>;
+}
+
+export interface Store {
+  /**
+   * Resolves only after the fsync that covers every change; all of them are on disk then, or, where it
+   * rejects, possibly all and possibly none. Never called concurrently. After a rejection the handle must
+   * not be written to again: LevelDB may report success for what a later open will not find.
+   */
+  commit(changes: Changes): Promise<void>;
+  get(key: string, snapshot?: StoreSnapshot): Promise<Buffer | undefined>;
+  /** Rows of a range in order. No iterator outlives the call: an open one pins all that is deleted meanwhile. */
+  scan(range: KeyRange, options: ScanOptions): Promise<[key: string, value: Buffer][]>;
+  /** Keys of a range in order. */
+  scanKeys(range: KeyRange, limit: number): Promise<string[]>;
+  /** Gives back what was deleted in a range. May run beside everything else. */
+  compact(range: KeyRange): Promise<void>;
+  snapshot(): StoreSnapshot;
+  close(): Promise<void>;
+}
+
+const SCAN_BYTES_MAX = 1_048_576;
+/** Rows asked of LevelDB at once; the high water mark in bytes usually ends a chunk before. */
+const SCAN_ROWS = 1000;
+
+/**
+ * Opens the database in a folder; with `create`, makes it where there is none.
+ *
+ * @throws {WalError} `WAL_LOCKED`: open already, here or in another process. `WAL_IO`: anything else, with
+ *   LevelDB's error as the cause.
+ */
+export async function openStore(dir: string, create: boolean): Promise<Store> {
+  const db = new Level<string, Buffer>(dir, {
+    keyEncoding: 'utf8',
+    valueEncoding: 'buffer',
+    createIfMissing: create,
+    // Lines are deflated where it pays; a second compression over them costs and gives nothing.
+    compression: false,
+    // LevelDB maps up to a thousand tables otherwise, and RSS follows the size of the log.
+    maxOpenFiles: 50,
+  });
+  try {
+    await db.open();
+  } catch (error) {
+    throw openError(dir, error);
+  }
+  return new LevelStore(db);
+}
+
+function openError(dir: string, error: unknown): WalError {
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  const locked = cause instanceof Error && 'code' in cause && cause.code === 'LEVEL_LOCKED';
+  return new WalError(locked ? 'WAL_LOCKED' : 'WAL_IO', `can't open ${dir}: ${messageOf(cause)}`, { cause });
+}
+
+type LevelSnapshot = ReturnType<Level<string, Buffer>['snapshot']>;
+
+/** What classic-level adds on Node and level's types leave out, as it must also fit browsers. */
+interface Compactable {
+  compactRange(start: string, end: string): Promise<void>;
+}
+
+class LevelStore implements Store {
+  readonly #db: Level<string, Buffer> & Compactable;
+
+  constructor(db: Level<string, Buffer>) {
+    this.#db = db as Level<string, Buffer> & Compactable;
+  }
+
+  async commit(changes: Changes): Promise<void> {
+    const batch = this.#db.batch();
+    for (const [key, value] of changes) {
+      if (value === undefined) batch.del(key);
+      else batch.put(key, value);
+    }
+    await batch.write({ sync: true });
+  }
+
+  async get(key: string, snapshot?: StoreSnapshot): Promise<Buffer | undefined> {
+    return await this.#db.get(key, { ...(snapshot && { snapshot: snapshot as LevelSnapshot }) });
+  }
+
+  async scan(range: KeyRange, options: ScanOptions): Promise<[string, Buffer][]> {
+    const { limit, reverse = false, bytesMax = SCAN_BYTES_MAX, snapshot } = options;
+    const iterator = this.#db.iterator({
+      ...range,
+      limit,
+      reverse,
+      highWaterMarkBytes: bytesMax,
+      ...(snapshot && { snapshot: snapshot as LevelSnapshot }),
+    });
+    try {
+      const rows: [string, Buffer][] = [];
+      for (let bytes = 0; bytes < bytesMax;) {
+        const chunk = await iterator.nextv(SCAN_ROWS);
+        if (chunk.length === 0) break;
+        for (const row of chunk) {
+          rows.push(row);
+          bytes += row[0].length + row[1].length;
+        }
+      }
+      return rows;
+    } finally {
+      await iterator.close();
+    }
+  }
+
+  async scanKeys(range: KeyRange, limit: number): Promise<string[]> {
+    const iterator = this.#db.keys({ ...range, limit });
+    try {
+      return await iterator.all();
+    } finally {
+      await iterator.close();
+    }
+  }
+
+  async compact(range: KeyRange): Promise<void> {
+    await this.#db.compactRange(range.gte, range.lt);
+  }
+
+  snapshot(): StoreSnapshot {
+    return this.#db.snapshot();
+  }
+
+  async close(): Promise<void> {
+    await this.#db.close();
+  }
+}

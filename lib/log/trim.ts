@@ -1,0 +1,138 @@
+// Work in the background that keeps the disk flat: deletes what every cursor has passed where that was not
+// done at once, and gives deleted space back in steps. LevelDB alone would do neither.
+
+import type { Entry } from './entry.js';
+import { entriesAfter, keys, sectionRange, seqOfKey } from './keyspace.js';
+import type { Log } from './log.js';
+import { trim } from './operations.js';
+import { lastSeqWithin, offsetAfter } from './seek.js';
+import type { StreamState } from './state.js';
+import { lowestCursor } from './state.js';
+import type { Store } from './store.js';
+
+/** Entries deleted in one commit at most. */
+export const DELETES_MAX = 5000;
+
+export class Trimmer {
+  readonly #log: Log;
+  readonly #store: Store;
+  /** Bytes deleted from a stream before their range is compacted: smaller steps compact most of the time, larger ones overshoot. */
+  readonly #stepBytes: number;
+  /** By kind: the head's offset at the last compaction. */
+  readonly #compacted = new Map<string, number>();
+  /** By kind: bytes of delivered records to keep. */
+  readonly #keep = new Map<string, number>();
+  /** By kind: the head and cursor with which trimming last looked. */
+  readonly #passed = new Map<string, string>();
+  #running: Promise<void> | undefined;
+  #closed = false;
+
+  constructor(log: Log, store: Store, stepBytes: number) {
+    this.#log = log;
+    this.#store = store;
+    this.#stepBytes = stepBytes;
+  }
+
+  keepDelivered(kind: string, bytes: number): void {
+    this.#keep.set(kind, bytes);
+  }
+
+  /** Whether an acknowledgement may delete at once. */
+  deletesAtOnce(kind: string): boolean {
+    return (this.#keep.get(kind) ?? 0) === 0;
+  }
+
+  /** Looks whether there is something to do. Cheap; called after each commit. */
+  wake(): void {
+    if (this.#closed || this.#running) return;
+    const kind = this.#nextKind();
+    if (kind === undefined) return;
+    this.#running = this.#work(kind).finally(() => {
+      this.#running = undefined;
+      this.wake();
+    });
+  }
+
+  /** Resolves when nothing is left to do. */
+  async idle(): Promise<void> {
+    while (this.#running) await this.#running;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.idle();
+  }
+
+  /** Compacts everything that was deleted, now. */
+  async compactAll(): Promise<void> {
+    for (const stream of this.#log.streams.values()) await this.#compact(stream);
+    await this.#store.compact({ gte: '!', lt: '"' });
+  }
+
+  #nextKind(): string | undefined {
+    for (const stream of this.#log.streams.values()) {
+      if (this.#canTrim(stream) || this.#canCompact(stream)) return stream.kind;
+    }
+    return undefined;
+  }
+
+  #canCompact(stream: StreamState): boolean {
+    const since = this.#compacted.get(stream.kind);
+    if (since === undefined) this.#compacted.set(stream.kind, stream.head.offset);
+    return since !== undefined && stream.head.offset - since >= this.#stepBytes;
+  }
+
+  /** More than may be kept is delivered and still there. */
+  #canTrim(stream: StreamState): boolean {
+    const passed = this.#passed.get(stream.kind);
+    const lowest = lowestCursor(stream);
+    // What was looked at once without finding a whole entry to delete is not looked at again.
+    if (lowest <= stream.head.seq || passed === `${stream.head.seq}:${lowest}`) return false;
+    const keep = this.#keep.get(stream.kind) ?? 0;
+    return keep === 0 || stream.endOffset - stream.head.offset > keep;
+  }
+
+  async #work(kind: string): Promise<void> {
+    try {
+      const stream = this.#log.stream(kind);
+      if (this.#canTrim(stream)) await this.#trim(stream);
+      else await this.#compact(stream);
+    } catch {
+      // The writer has told why it refuses; closing is the only thing left to do here.
+      this.#closed = true;
+    }
+  }
+
+  async #trim(stream: StreamState): Promise<void> {
+    const { kind, head } = stream;
+    const lowest = lowestCursor(stream);
+    this.#passed.set(kind, `${head.seq}:${lowest}`);
+    const upTo = await this.#trimmable(stream, lowest);
+    const found = await this.#store.scanKeys(
+      { gte: entriesAfter(kind, head.seq).gte, lt: keys.entry(kind, upTo + 1) },
+      DELETES_MAX,
+    );
+    const last = found.at(-1);
+    if (last === undefined) return;
+    const to = seqOfKey(last);
+    const end = await offsetAfter(this.#store, stream, to);
+    await this.#log.change((draft) => trim(draft, kind, to, end, found), found.length);
+  }
+
+  /** Up to where what every cursor has passed exceeds what is to be kept for replay. */
+  async #trimmable(stream: StreamState, lowest: number): Promise<number> {
+    const keep = this.#keep.get(stream.kind) ?? 0;
+    if (keep === 0) return lowest;
+    const keptFrom = (await offsetAfter(this.#store, stream, lowest)) - keep;
+    // In steps of a sixteenth: one entry at a time would be a commit and a few seeks for each.
+    if (keptFrom - stream.head.offset < keep / 16) return stream.head.seq;
+    const within = (entry: Entry) => entry.offset + entry.size <= keptFrom && entry.lastSeq <= lowest;
+    return await lastSeqWithin(this.#store, stream, within);
+  }
+
+  async #compact(stream: StreamState): Promise<void> {
+    const { kind, head } = stream;
+    this.#compacted.set(kind, head.offset);
+    await this.#store.compact({ gte: sectionRange('entry', kind).gte, lt: keys.entry(kind, head.seq + 1) });
+  }
+}

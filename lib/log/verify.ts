@@ -1,0 +1,162 @@
+// Checks everything that a log promises of itself against every byte it holds: seals, lines, ids, contiguity,
+// offsets, and the ledger's equation. Reads one frozen view; changes nothing.
+
+import { messageOf } from '../errors.js';
+import { decodeEntry } from './entry.js';
+import type { Entry } from './entry.js';
+import { linesOf } from './gzip.js';
+import { parseKey, sectionRange, unseal } from './keyspace.js';
+import { backlogOf } from './ledger.js';
+import { loadStreams, rowsOf } from './open.js';
+import type { StreamState } from './state.js';
+import { noticedBytes } from './state.js';
+import type { Store, StoreSnapshot } from './store.js';
+
+export interface Problem {
+  kind: string;
+  seq?: number;
+  what: string;
+}
+
+export interface VerifyReport {
+  ok: boolean;
+  /** Records that were read and found whole. */
+  records: number;
+  /** At most 1,000; one more says that there are others. */
+  problems: Problem[];
+}
+
+const PROBLEMS_MAX = 1000;
+
+/** Walks the whole log. Deleted space is pinned meanwhile, so a long walk over a busy log holds more disk. */
+export async function verifyLog(store: Store, onProgress?: (records: number) => void): Promise<VerifyReport> {
+  const snapshot = store.snapshot();
+  const report: VerifyReport = { ok: true, records: 0, problems: [] };
+  const problem = (kind: string, what: string, seq?: number) => {
+    report.ok = false;
+    if (report.problems.length < PROBLEMS_MAX) report.problems.push({ kind, what, ...(seq && { seq }) });
+    else if (report.problems.length === PROBLEMS_MAX) report.problems.push({ kind: '', what: 'and more' });
+  };
+  try {
+    await verifySeals(store, snapshot, problem);
+    for (const stream of (await loadStreams(store, snapshot)).values()) {
+      const walk = new StreamWalk(stream, (what, seq) => problem(stream.kind, what, seq));
+      for await (const [key, value] of rowsOf(store, sectionRange('entry', stream.kind), snapshot)) {
+        report.records += await walk.entry(key, decodeEntry(stream.kind, key, value));
+        onProgress?.(report.records);
+      }
+      walk.end();
+    }
+  } catch (error) {
+    // Where the small values can't be read, there is no equation to check.
+    problem('', messageOf(error));
+  } finally {
+    await snapshot.close();
+  }
+  return report;
+}
+
+type Report = (kind: string, what: string, seq?: number) => void;
+
+/** The small values' seals: the entries' are checked on the walk. */
+async function verifySeals(store: Store, snapshot: StoreSnapshot, problem: Report): Promise<void> {
+  for (const section of ['meta', 'head', 'cursor', 'notice', 'quarantine', 'import'] as const) {
+    for await (const [key, value] of rowsOf(store, sectionRange(section), snapshot)) {
+      if (unseal(key, value) === undefined) {
+        problem(parseKey(key)?.kind ?? '', `the stored value of ${key} does not match its checksum`);
+      }
+    }
+  }
+}
+
+/** One stream, from its head up. */
+class StreamWalk {
+  readonly #stream: StreamState;
+  readonly #problem: (what: string, seq?: number) => void;
+  /** By cursor: records above its position that are there. */
+  readonly #backlog = new Map<string, number>();
+  #next: number;
+  #offset: number;
+
+  constructor(stream: StreamState, problem: (what: string, seq?: number) => void) {
+    this.#stream = stream;
+    this.#problem = problem;
+    this.#next = stream.head.seq + 1;
+    this.#offset = stream.head.offset;
+    for (const shipper of stream.cursors.keys()) this.#backlog.set(shipper, 0);
+  }
+
+  /** Takes the next entry; returns how many sound records it has. */
+  async entry(key: string, entry: Entry | undefined): Promise<number> {
+    if (!entry) {
+      this.#problem(`the stored value of ${key} does not match its checksum`, this.#next);
+      return 0;
+    }
+    this.#skipNotices();
+    const { firstSeq, lastSeq, offset, size, count } = entry;
+    if (firstSeq > this.#next) this.#problem(`${this.#next} to ${firstSeq - 1} are missing`, this.#next);
+    else if (firstSeq < this.#next) this.#problem(`stored again, or below the head: ${key}`, firstSeq);
+    if (firstSeq === this.#next && offset !== this.#offset) {
+      this.#problem(`expected offset ${this.#offset}, found ${offset}`, firstSeq);
+    }
+    this.#next = lastSeq + 1;
+    this.#offset = offset + size;
+    for (const [shipper, cursor] of this.#stream.cursors) {
+      const behind = Math.max(0, lastSeq - Math.max(cursor.seq, firstSeq - 1));
+      this.#backlog.set(shipper, (this.#backlog.get(shipper) ?? 0) + behind);
+    }
+    return (await this.#checkLines(entry)) ? count : 0;
+  }
+
+  async #checkLines(entry: Entry): Promise<boolean> {
+    const { kind, firstSeq, count } = entry;
+    const lines = (await linesOf(entry))?.toString('utf8').split('\n');
+    if (lines?.pop() !== '' || lines.length !== count) {
+      this.#problem('its lines do not match their checksum or count', firstSeq);
+      return false;
+    }
+    const bad = lines.findIndex((line, n) => {
+      const seq = firstSeq + n;
+      const id =
+        /^\{"id":"[0-9A-Z]{16}:([a-z0-9_-]+):(\d+)","seq":(\d+),"kind":"([a-z0-9_-]+)","record":\{/.exec(
+          line,
+        );
+      return !id || id[1] !== kind || id[4] !== kind || Number(id[2]) !== seq || Number(id[3]) !== seq;
+    });
+    if (bad >= 0) this.#problem('its line is not of this seq and kind', firstSeq + bad);
+    return bad < 0;
+  }
+
+  #skipNotices(): void {
+    for (const notice of this.#stream.notices) {
+      if (notice.from > this.#next || notice.to < this.#next) continue;
+      this.#offset += notice.bytes;
+      this.#next = notice.to + 1;
+    }
+  }
+
+  /** Nothing more is stored: the end and every cursor must agree with what was seen. */
+  end(): void {
+    this.#skipNotices();
+    const stream = this.#stream;
+    if (this.#next <= stream.lastSeq) {
+      this.#problem(`${this.#next} to ${stream.lastSeq} are missing`, this.#next);
+    }
+    if (noticedBytes(stream, stream.head.seq) > stream.endOffset - stream.head.offset) {
+      this.#problem('notices account for more bytes than there ever were');
+    }
+    for (const [shipper, cursor] of stream.cursors) {
+      const stored = this.#backlog.get(shipper) ?? 0;
+      const expected = backlogOf(cursor, stream.lastSeq);
+      if (stored !== expected) {
+        const { startSeq, seq, delivered, dropped, quarantined, lost } = cursor;
+        this.#problem(
+          `the ledger of ${shipper} does not add up: appended ${stream.lastSeq - startSeq} = delivered ${delivered}` +
+            ` + dropped ${dropped} + quarantined ${quarantined} + lost ${lost} + backlog ${expected},` +
+            ` but ${stored} records are stored behind its cursor at ${seq}`,
+          cursor.seq,
+        );
+      }
+    }
+  }
+}

@@ -1,0 +1,90 @@
+// Reading a stream's records as the application sees them. A frozen upper end, chunk by chunk: no iterator
+// is held while the caller thinks.
+
+import { checkInteger } from './config.js';
+import { WalError } from './errors.js';
+import type { Log } from './log/log.js';
+import type { Step } from './log/read.js';
+import { readAfter, recordLines } from './log/read.js';
+import type { Gap, WireLine } from './records.js';
+import { gapId } from './records.js';
+
+export interface ReadOptions {
+  /** The first seq. Integer >= 1. @default the oldest that is known */
+  from?: number;
+  /** The last seq. Integer >= `from`. @default the last that is durable when the read begins */
+  to?: number;
+  /** Records and notices at most. Integer >= 1. @default all */
+  limit?: number;
+}
+
+/** A record, or the notice in the place of records that are gone. */
+export type ReadItem<Row = Record<string, unknown>> =
+  | { id: string; seq: number; kind: string; record: Row; appendedAt: number }
+  | { id: string; seq: number; kind: string; gap: Gap; appendedAt: number };
+
+const CHUNK_RECORDS_MAX = 1000;
+const CHUNK_BYTES_MAX = 1_048_576;
+
+/** @throws {WalError} `WAL_CONFIG` for a range that is none; at the call, not at the first step. */
+export function readItems<Row>(log: Log, kind: string, options: ReadOptions): AsyncGenerator<ReadItem<Row>> {
+  const from = checkInteger('from', options.from ?? 1, 1);
+  const limit = checkInteger('limit', options.limit ?? Number.MAX_SAFE_INTEGER, 1);
+  const { lastSeq, head } = log.stream(kind);
+  const to = options.to === undefined ? lastSeq : checkInteger('to', options.to, 1);
+  if (options.to !== undefined && options.to < from) {
+    throw new WalError('WAL_CONFIG', `expected to (${options.to}) to be at or after from (${from})`);
+  }
+  const firstNotice = log.stream(kind).notices[0]?.from ?? Infinity;
+  // What is deleted and under no notice was delivered: there is nothing to tell of it.
+  const start = Math.max(from, Math.min(head.seq + 1, firstNotice));
+  return itemsBetween<Row>(log, kind, start, Math.min(to, lastSeq), limit);
+}
+
+async function* itemsBetween<Row>(
+  log: Log,
+  kind: string,
+  from: number,
+  to: number,
+  limit: number,
+): AsyncGenerator<ReadItem<Row>> {
+  let left = limit;
+  let next = from;
+  let rows = 8;
+  while (next <= to && left > 0) {
+    const stream = log.stream(kind);
+    // Deleted since the last chunk: nothing is wrong with that.
+    next = Math.max(next, Math.min(stream.head.seq + 1, stream.notices[0]?.from ?? Infinity));
+    const bounds = { upTo: to, recordsMax: Math.min(CHUNK_RECORDS_MAX, left), lineBytesMax: CHUNK_BYTES_MAX };
+    const chunk = await readAfter(log.store, stream, next - 1, { ...bounds, rows });
+    rows = Math.max(1, chunk.rows);
+    for (const step of chunk.steps) {
+      // A delete that came in between looks like damage; the new head tells them apart.
+      if (step.is === 'damage' && log.stream(kind).head.seq >= step.to) continue;
+      for (const item of await itemsOf<Row>(log, kind, step)) {
+        if (left-- <= 0) return;
+        yield item;
+      }
+    }
+    const last = chunk.steps.at(-1);
+    if (!last) return;
+    next = last.to + 1;
+  }
+}
+
+async function itemsOf<Row>(log: Log, kind: string, step: Step): Promise<ReadItem<Row>[]> {
+  if (step.is === 'records') {
+    const lines = await recordLines(step);
+    if (Array.isArray(lines)) {
+      return lines.map((line) => {
+        const { id, seq, record } = JSON.parse(line) as WireLine & { record: Row };
+        return { id, seq, kind, record, appendedAt: step.entry.appendedAt };
+      });
+    }
+  }
+  const gap: Gap =
+    step.is === 'notice'
+      ? step.gap
+      : { from: step.from, to: step.to, reason: 'corrupt', at: log.clock.now() };
+  return [{ id: gapId(log.identity.logId, kind, gap), seq: gap.to, kind, gap, appendedAt: gap.at }];
+}

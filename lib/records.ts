@@ -1,0 +1,133 @@
+// The shapes of records and what makes a value one: validation, and a record's line.
+// A line is exactly what goes on the wire; nothing after this file encodes a record again.
+
+import { WalError, messageOf } from './errors.js';
+
+/** An operational log record (ADR-0017). */
+export interface LogRecord {
+  /** When it happened: epoch ms, or an ISO 8601 string. */
+  ts: number | string;
+  service: string;
+  level: string;
+  category?: string;
+  msg?: string;
+  ctx?: Record<string, unknown>;
+  data?: unknown;
+}
+
+/** An audit event (ADR-0017). */
+export interface AuditRecord {
+  /** When it happened: epoch ms, or an ISO 8601 string. */
+  ts: number | string;
+  service: string;
+  actor: unknown;
+  action: string;
+  resource: unknown;
+  outcome: string;
+  ctx?: Record<string, unknown>;
+  data?: unknown;
+}
+
+/** The kinds of a log and the shape of their records; `log` and `audit` are always there. */
+export interface DefaultKinds {
+  log: LogRecord;
+  audit: AuditRecord;
+}
+
+/** Why a range of seqs will never arrive as records. */
+export type GapReason = 'size' | 'age' | 'disk-full' | 'corrupt' | 'quarantined';
+
+/** A range of seqs that will not be delivered, both ends included. */
+export interface Gap {
+  from: number;
+  to: number;
+  reason: GapReason;
+  /** When it was decided: epoch ms. */
+  at: number;
+}
+
+/** A line of the log's body on the wire, parsed: a record or, in a record's place, a notice. */
+export type WireLine =
+  | { id: string; seq: number; kind: string; record: Record<string, unknown> }
+  | { id: string; seq: number; kind: string; gap: Gap };
+
+export const KIND_PATTERN = /^[a-z][a-z0-9_-]{0,31}$/;
+
+/** Bytes of JSON that one record may have unless its stream says otherwise: 1 MiB. */
+export const RECORD_BYTES_MAX = 1_048_576;
+
+/**
+ * The record as JSON.
+ *
+ * @throws {WalError} `WAL_RECORD_INVALID`: not a plain object, or not serialisable (BigInt, cycle, a `toJSON`
+ *   that makes something else of it). `WAL_RECORD_TOO_LARGE`: more than `bytesMax` bytes of JSON.
+ */
+export function encodeRecord(kind: string, record: unknown, bytesMax: number): string {
+  if (!isPlainObject(record)) {
+    throw new WalError(
+      'WAL_RECORD_INVALID',
+      `expected a record of '${kind}' to be a plain object, got ${describe(record)}`,
+    );
+  }
+  let json: string | undefined;
+  try {
+    json = JSON.stringify(record);
+  } catch (cause) {
+    throw new WalError(
+      'WAL_RECORD_INVALID',
+      `a record of '${kind}' can't be written as JSON: ${messageOf(cause)}`,
+      { cause },
+    );
+  }
+  // A toJSON of the record's own may have made a string, an array or nothing of it.
+  if (json === undefined || json.charCodeAt(0) !== 0x7b) {
+    throw new WalError(
+      'WAL_RECORD_INVALID',
+      `expected a record of '${kind}' to be an object as JSON, got ${json ?? 'nothing'}`.slice(0, 200),
+    );
+  }
+  // A UTF-16 unit is at most 3 bytes of UTF-8: most records need no count.
+  if (json.length * 3 > bytesMax) {
+    const bytes = Buffer.byteLength(json);
+    if (bytes > bytesMax) {
+      throw new WalError(
+        'WAL_RECORD_TOO_LARGE',
+        `a record of '${kind}' has ${bytes} bytes of JSON; its stream takes at most ${bytesMax} (maxRecordBytes)`,
+      );
+    }
+  }
+  return json;
+}
+
+export function recordId(writerId: string, kind: string, seq: number): string {
+  return `${writerId}:${kind}:${seq}`;
+}
+
+/** A record's line, `\n` included. `json` is what `encodeRecord` returned. */
+export function recordLine(writerId: string, kind: string, seq: number, json: string): string {
+  return `{"id":"${writerId}:${kind}:${seq}","seq":${seq},"kind":"${kind}","record":${json}}\n`;
+}
+
+export function gapId(logId: string, kind: string, gap: { from: number; to: number }): string {
+  return `${logId}:${kind}:gap:${gap.from}-${gap.to}`;
+}
+
+/** A notice's line, `\n` included. */
+export function gapLine(logId: string, kind: string, gap: Gap): string {
+  const { from, to, reason, at } = gap;
+  return `${JSON.stringify({ id: gapId(logId, kind, gap), seq: to, kind, gap: { from, to, reason, at } })}\n`;
+}
+
+function isPlainObject(value: unknown): value is Record<string, unknown> {
+  if (typeof value !== 'object' || value === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (typeof prototype !== 'object' || prototype === null) return prototype === null;
+  // Also plain when it comes from another realm (a vm context, a worker's structured clone).
+  return Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype, 'isPrototypeOf');
+}
+
+function describe(value: unknown): string {
+  if (value === null || value === undefined) return String(value);
+  if (typeof value !== 'object') return `a ${typeof value}`;
+  return Array.isArray(value) ? 'an array' : `an instance of ${value.constructor?.name ?? 'a class'}`;
+}

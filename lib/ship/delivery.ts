@@ -1,0 +1,118 @@
+// One batch until it is settled: tries, waits, tries again, for ever, until a receipt proves it or it is told
+// to stop. Knows nothing of the log.
+
+import pRetry, { AbortError } from 'p-retry';
+import type { Clock } from '../clock.js';
+import { messageOf } from '../errors.js';
+import type { Breaker } from './breaker.js';
+import type { Batch, Receipt, Sink } from './sink.js';
+import { SinkError } from './sink.js';
+
+/** The most that a wait is drawn from, in ms, unless the destination asks for longer. */
+const WAIT_MS_MAX = 60_000;
+const WAIT_MS_FIRST = 1_000;
+
+export interface DeliveryContext {
+  readonly sink: Sink;
+  readonly breaker: Breaker;
+  readonly clock: Clock;
+  /** A number from 0 to 1, as Math.random. */
+  readonly random: () => number;
+  /** Ends waits at once and tells the sink to give up. */
+  readonly signal: AbortSignal;
+  /** A try failed; the next one comes after `waitMs`. */
+  readonly onFailed: (error: SinkError, attempt: number, waitMs: number) => void;
+}
+
+export type Delivery =
+  | { is: 'settled'; receipt: Required<Receipt>; attempts: number }
+  /** The destination takes less at a time; split it. */
+  | { is: 'too-large' }
+  | { is: 'stopped' };
+
+/** Delivers a batch. Never rejects: what goes wrong is tried again. */
+export async function deliver(batch: Batch, context: DeliveryContext): Promise<Delivery> {
+  const { sink, breaker, clock, signal } = context;
+  let tooLarge = false;
+  let attempts = 0;
+  try {
+    const receipt = await pRetry(
+      async (attempt) => {
+        attempts = attempt;
+        if (signal.aborted) throw new AbortError('stopped');
+        try {
+          return await breaker.run(async () =>
+            proven(batch, await trySend(sink, batch, { signal, attempt })),
+          );
+        } catch (error) {
+          tooLarge = error instanceof SinkError && error.failure === 'too-large' && batch.count > 1;
+          if (tooLarge || signal.aborted) throw new AbortError(error as Error);
+          throw error;
+        }
+      },
+      {
+        retries: Infinity,
+        // The wait is made here, with full jitter, in a way that `stop` can end: p-retry's own overflows
+        // after 23 tries. Its signal is not used either: it would throw away a receipt that came with it.
+        minTimeout: 0,
+        maxTimeout: 0,
+        onFailedAttempt: async ({ error, attemptNumber }) => {
+          const waitMs = waitAfter(error as SinkError, attemptNumber, breaker.openForMs, context.random());
+          context.onFailed(error as SinkError, attemptNumber, waitMs);
+          await clock.sleep(waitMs, signal);
+        },
+      },
+    );
+    return { is: 'settled', receipt, attempts };
+  } catch (error) {
+    if (tooLarge) return { is: 'too-large' };
+    if (signal.aborted) return { is: 'stopped' };
+    throw error;
+  }
+}
+
+/** One try. Whatever a sink throws becomes a SinkError: p-retry gives up on a TypeError, and an outage is no bug of ours. */
+async function trySend(
+  sink: Sink,
+  batch: Batch,
+  context: { signal: AbortSignal; attempt: number },
+): Promise<Receipt> {
+  try {
+    return await sink.send(batch, context);
+  } catch (error) {
+    if (error instanceof SinkError) throw error;
+    throw new SinkError('outage', messageOf(error), { cause: error });
+  }
+}
+
+/** The receipt, if it proves the batch: every line accounted for once, nothing that was not sent. */
+function proven(batch: Batch, receipt: Receipt): Required<Receipt> {
+  const { accepted, duplicates = 0, rejected = [] } = receipt;
+  const counts = [accepted, duplicates];
+  const adds = accepted + duplicates + rejected.length === batch.count;
+  if (!adds || !counts.every((n) => Number.isSafeInteger(n) && n >= 0)) {
+    throw new SinkError(
+      'unproven',
+      `the receipt does not add up: ${accepted} accepted, ${duplicates} duplicates and ${rejected.length} rejected of ${batch.count}`,
+    );
+  }
+  if (rejected.length > 0 && rejected.length === batch.count) {
+    throw new SinkError(
+      'refused',
+      `the destination rejects everything: ${rejected[0]?.id}: ${rejected[0]?.reason}`,
+    );
+  }
+  return { accepted, duplicates, rejected };
+}
+
+/**
+ * How long to wait after a failed try, in ms: full jitter under a doubling bound, up to a minute. Where someone
+ * has to change something first, at least half a minute. While the breaker is open, until it lets a probe
+ * through, so that the end of an outage is noticed within that time. `Retry-After` where it is longer.
+ */
+export function waitAfter(error: SinkError, attempt: number, openForMs: number, random: number): number {
+  const bound = Math.min(WAIT_MS_MAX, WAIT_MS_FIRST * 2 ** Math.min(attempt - 1, 10));
+  const needsSomeone = ['unauthorized', 'misconfigured', 'refused', 'too-large'].includes(error.failure);
+  const jittered = needsSomeone ? WAIT_MS_MAX * (0.5 + random / 2) : bound * random;
+  return Math.ceil(Math.max(openForMs > 0 ? openForMs : jittered, error.retryAfterMs ?? 0));
+}

@@ -1,0 +1,92 @@
+// What the shipper needs of a destination, and what it hands to one. Knows nothing of HTTP or LevelDB.
+
+/**
+ * Where a shipper delivers. Write one to deliver anywhere: a bus, a bucket, another log.
+ *
+ * - `send` is called with one batch at a time per shipper, and again with the same batch (same ids, same
+ *   lines) until it resolves with a receipt that adds up. It may be called again for a batch that the
+ *   destination already has (a crash between the answer and the acknowledgement), so the destination must
+ *   be idempotent by the lines' ids.
+ * - Resolving deletes: resolve only when the destination has the batch as durably as it ever will.
+ * - Throw a `SinkError` to say what kind of failure it was; any other error counts as an outage.
+ * - Honour `signal`: it fires on `stop` and `close`.
+ */
+export interface Sink {
+  /** Names the destination in stats, events and messages. Streams whose sinks share a name share a circuit breaker. */
+  readonly name: string;
+  /** `false` where the destination cannot take notices; they are then settled without being sent. @default true */
+  readonly notices?: boolean;
+  send(batch: Batch, context: SendContext): Promise<Receipt>;
+  close?(): Promise<void>;
+}
+
+export interface SendContext {
+  signal: AbortSignal;
+  /** 1 for the first try of this batch, then 2, 3 … */
+  attempt: number;
+}
+
+/** Records of one stream, in order, between two cursor positions. Unchanged between tries. */
+export interface Batch {
+  /** `<logId>:<kind>:<firstSeq>-<lastSeq>:<crc32 of the lines, 8 hex digits>`: the idempotency key. */
+  id: string;
+  logId: string;
+  service: string;
+  instance: string;
+  kind: string;
+  firstSeq: number;
+  lastSeq: number;
+  /** Lines in the batch: records and notices. */
+  count: number;
+  /** Bytes of `lines()`. */
+  lineBytes: number;
+  /** The NDJSON body, each line ended by `\n`. */
+  lines(): Promise<Buffer>;
+  /** The same as one gzip member, assembled from what is stored. */
+  gzip(): Promise<Buffer>;
+}
+
+/** A destination's word on a batch. Proof only where `accepted + duplicates + rejected.length === batch.count`. */
+export interface Receipt {
+  /** Lines stored now. */
+  accepted: number;
+  /** Lines that were there already. @default 0 */
+  duplicates?: number;
+  /** Lines that the destination refuses for good, by id. @default [] */
+  rejected?: { id: string; reason: string }[];
+}
+
+/**
+ * Why a batch was not settled.
+ *
+ * - `outage`: not there, overloaded, timed out; trying again is right
+ * - `unauthorized`: the credentials were refused; a new token, then like `misconfigured`
+ * - `too-large`: the batch is too big for the destination
+ * - `refused`: the destination says that the content is wrong
+ * - `unproven`: an answer that proves nothing
+ * - `misconfigured`: the destination will not take anything until someone changes something
+ */
+export type FailureKind = 'outage' | 'unauthorized' | 'too-large' | 'refused' | 'unproven' | 'misconfigured';
+
+export class SinkError extends Error {
+  override readonly name = 'SinkError';
+  readonly failure: FailureKind;
+  /** HTTP status, where there was one. */
+  readonly status: number | undefined;
+  /** What the destination asked for by `Retry-After`, in ms. */
+  readonly retryAfterMs: number | undefined;
+  /** The beginning of the answer's body, for people. At most 1,024 characters. */
+  readonly response: string | undefined;
+
+  constructor(
+    failure: FailureKind,
+    message: string,
+    details: { status?: number; retryAfterMs?: number; response?: string; cause?: unknown } = {},
+  ) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.failure = failure;
+    this.status = details.status;
+    this.retryAfterMs = details.retryAfterMs;
+    this.response = details.response;
+  }
+}
