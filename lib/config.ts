@@ -1,8 +1,7 @@
-// Options: their types, defaults and environment. Everything is checked here, once, at the door;
+// Options: their types and defaults. Everything is checked here, once, at the door;
 // the rest of the library trusts a `WalConfig`.
 
-import { readFileSync } from 'node:fs';
-import { WalError, messageOf } from './errors.js';
+import { WalError } from './errors.js';
 import type { Clock } from './clock.js';
 import { systemClock } from './clock.js';
 import type { WalEvent } from './events.js';
@@ -21,6 +20,11 @@ export interface WalOptions {
   maxBytes?: number;
   /** How long a record of a `drop-oldest` stream is kept, in ms. Integer >= 1000. @default 86_400_000, env WAL_MAX_AGE_H (hours) */
   maxAgeMs?: number;
+  /**
+   * Bytes of disk held back, to be given up when the disk is full. Integer >= 0; 0: none, and a full disk heals
+   * only when someone else makes room. @default 25_165_824
+   */
+  reserveBytes?: number;
   /** Records that a shipper puts into one request at most. Integer, 1 to 100,000. @default 2000, env WAL_BATCH_MAX */
   batchMax?: number;
   /** Where `httpSink` should deliver, as `walOptionsFromEnv` read it. The log itself does not use it. */
@@ -43,6 +47,10 @@ export interface StreamPolicy {
   shippers: string[];
   /** Bytes of delivered records that are kept for replay. Integer >= 0. @default 0 */
   keepDeliveredBytes: number;
+  /** Bytes that this stream may hold, within the log's. Integer >= 65,536. @default none of its own */
+  maxBytes?: number;
+  /** How long a record of a `drop-oldest` stream is kept, in ms. Integer >= 1000. @default the log's `maxAgeMs` */
+  maxAgeMs?: number;
   /** Bytes of JSON that one record may have. Integer, 1 to 1,048,576. @default 1_048_576 */
   maxRecordBytes: number;
 }
@@ -56,13 +64,13 @@ export interface HttpSinkOptions {
   signingKey?: string | { keyId: string; secret: string };
   /** Whether bodies go gzipped. @default true */
   gzip?: boolean;
-  /** How long one request may take until its answer is there, in ms. Integer >= 1. @default 30_000 */
+  /** How long one delivery may take, its token and the repeat after a refused token included, in ms. Integer >= 1. @default 30_000 */
   timeoutMs?: number;
   /** Connections per origin. Integer, 1 to 64. @default 4 */
   connections?: number;
   /** Whether this destination takes notices. @default true */
   notices?: boolean;
-  /** Take any 2xx for a receipt of the whole batch, also one without a body. @default false */
+  /** Take a 2xx that carries no receipt for one of the whole batch. A receipt that is there must add up all the same. @default false */
   acceptEmpty?: boolean;
 }
 
@@ -92,6 +100,7 @@ export interface WalConfig {
   readonly streams: ReadonlyMap<string, Readonly<StreamPolicy>>;
   readonly maxBytes: number;
   readonly maxAgeMs: number;
+  readonly reserveBytes: number;
   readonly batchMax: number;
   readonly onEvent: (event: WalEvent) => void;
   readonly clock: Clock;
@@ -101,6 +110,8 @@ export const DEFAULTS = {
   instance: 'main',
   maxBytes: 268_435_456,
   maxAgeMs: 86_400_000,
+  /** Twice what LevelDB may need to reopen: its write buffer and the largest commit. */
+  reserveBytes: 25_165_824,
   batchMax: 2000,
   stream: {
     commitDelayMs: 0,
@@ -116,7 +127,6 @@ const ALWAYS: Record<string, Pick<StreamPolicy, 'whenFull'>> = {
 };
 
 const NAME_PATTERN = /^[a-z0-9][a-z0-9._-]{0,63}$/;
-const HOUR_MS = 3_600_000;
 
 /**
  * Checks options and fills in defaults.
@@ -131,13 +141,15 @@ export function resolveConfig(options: WalOptions, env: NodeJS.ProcessEnv = proc
     throw new WalError('WAL_CONFIG', 'varDir is missing: pass varDir or set VAR_DIR to an existing folder');
   }
   if (typeof varDir !== 'string') throw expected('varDir', 'a path', varDir);
+  const maxAgeMs = checkInteger('maxAgeMs', options.maxAgeMs ?? DEFAULTS.maxAgeMs, 1000);
   const config: WalConfig = {
     service: checkName('service', options.service),
     instance: checkName('instance', options.instance ?? DEFAULTS.instance),
     varDir,
-    streams: resolveStreams(options.streams ?? {}),
+    streams: resolveStreams(options.streams ?? {}, maxAgeMs),
     maxBytes: checkInteger('maxBytes', options.maxBytes ?? DEFAULTS.maxBytes, 1_048_576),
-    maxAgeMs: checkInteger('maxAgeMs', options.maxAgeMs ?? DEFAULTS.maxAgeMs, 1000),
+    maxAgeMs,
+    reserveBytes: checkInteger('reserveBytes', options.reserveBytes ?? DEFAULTS.reserveBytes, 0),
     batchMax: checkInteger('batchMax', options.batchMax ?? DEFAULTS.batchMax, 1, 100_000),
     onEvent: options.onEvent ?? (() => {}),
     clock: options.clock ?? systemClock,
@@ -146,7 +158,10 @@ export function resolveConfig(options: WalOptions, env: NodeJS.ProcessEnv = proc
   return Object.freeze(config);
 }
 
-function resolveStreams(given: Record<string, Partial<StreamPolicy>>): WalConfig['streams'] {
+function resolveStreams(
+  given: Record<string, Partial<StreamPolicy>>,
+  maxAgeMs: number,
+): WalConfig['streams'] {
   if (typeof given !== 'object' || given === null) throw expected('streams', 'an object', given);
   const streams = new Map<string, Readonly<StreamPolicy>>();
   for (const kind of new Set([...Object.keys(ALWAYS), ...Object.keys(given)])) {
@@ -174,7 +189,11 @@ function resolveStreams(given: Record<string, Partial<StreamPolicy>>): WalConfig
         shippers: [...shippers],
         commitDelayMs: checkInteger(at('commitDelayMs'), policy.commitDelayMs, 0, 60_000),
         keepDeliveredBytes: checkInteger(at('keepDeliveredBytes'), policy.keepDeliveredBytes, 0),
+        maxAgeMs: checkInteger(at('maxAgeMs'), policy.maxAgeMs ?? maxAgeMs, 1000),
         maxRecordBytes: checkInteger(at('maxRecordBytes'), policy.maxRecordBytes, 1, RECORD_BYTES_MAX),
+        ...(policy.maxBytes !== undefined && {
+          maxBytes: checkInteger(at('maxBytes'), policy.maxBytes, 65_536),
+        }),
       }),
     );
   }
@@ -188,6 +207,7 @@ const OPTION_NAMES: ReadonlySet<string> = new Set<keyof WalOptions>([
   'streams',
   'maxBytes',
   'maxAgeMs',
+  'reserveBytes',
   'batchMax',
   'sink',
   'onEvent',
@@ -198,6 +218,8 @@ const POLICY_NAMES: ReadonlySet<string> = new Set<keyof StreamPolicy>([
   'commitDelayMs',
   'shippers',
   'keepDeliveredBytes',
+  'maxBytes',
+  'maxAgeMs',
   'maxRecordBytes',
 ]);
 
@@ -210,7 +232,7 @@ function checkKnown(what: string, given: object, known: ReadonlySet<string>): vo
   }
 }
 
-function checkName(option: string, value: unknown): string {
+export function checkName(option: string, value: unknown): string {
   if (typeof value !== 'string' || !NAME_PATTERN.test(value)) {
     throw expected(option, `a name (${NAME_PATTERN.source})`, value);
   }
@@ -240,87 +262,6 @@ function show(value: unknown): string {
   }
 }
 
-/**
- * The options of a service's log, and of the sink it ships to, from the environment.
- *
- * | variable | option | default |
- * | --- | --- | --- |
- * | `VAR_DIR` | `varDir` | none, required |
- * | `WAL_BATCH_MAX` | `batchMax` | 2000 |
- * | `WAL_MAX_BYTES` | `maxBytes` | 268435456 |
- * | `WAL_MAX_AGE_H` | `maxAgeMs`, in hours | 24 |
- * | `WAL_BASE_URL` | `sink.baseUrl` | none: no sink |
- * | `WAL_GZIP` | `sink.gzip`: `true` or `false` | true |
- * | `WAL_S2S_ISSUER`, `WAL_S2S_AUDIENCE` | `sink.token` | none, required with `WAL_BASE_URL` |
- * | `WAL_S2S_SECRET` or `WAL_S2S_KEY_FILE` | `sink.token.secret`, or `.key` with the file's text | none, one is required with `WAL_BASE_URL` |
- * | `WAL_SIGNING_SECRET` | `sink.signingKey` | none: not signed |
- *
- * @throws {WalError} `WAL_CONFIG` naming the variable that is missing, malformed or without its companion.
- */
-export function walOptionsFromEnv(service: string, env: NodeJS.ProcessEnv = process.env): WalOptions {
-  const sink = sinkFromEnv(env);
-  return {
-    service: checkName('service', service),
-    varDir: required(env, 'VAR_DIR'),
-    batchMax: integerFrom(env, 'WAL_BATCH_MAX', DEFAULTS.batchMax, 1, 100_000),
-    maxBytes: integerFrom(env, 'WAL_MAX_BYTES', DEFAULTS.maxBytes, 1_048_576),
-    maxAgeMs: hoursFrom(env, 'WAL_MAX_AGE_H', DEFAULTS.maxAgeMs),
-    ...(sink && { sink }),
-  };
-}
-
-const SINK_VARIABLES = [
-  'WAL_GZIP',
-  'WAL_S2S_ISSUER',
-  'WAL_S2S_AUDIENCE',
-  'WAL_S2S_SECRET',
-  'WAL_S2S_KEY_FILE',
-  'WAL_SIGNING_SECRET',
-];
-
-function sinkFromEnv(env: NodeJS.ProcessEnv): HttpSinkOptions | undefined {
-  if (env['WAL_BASE_URL'] === undefined) {
-    // Half a sink is a mistake, not a wish for none.
-    const stray = SINK_VARIABLES.find((name) => env[name] !== undefined);
-    if (stray) throw new WalError('WAL_CONFIG', `${stray} is set, but WAL_BASE_URL is missing`);
-    return undefined;
-  }
-  const baseUrl = required(env, 'WAL_BASE_URL');
-  checkBaseUrl('WAL_BASE_URL', baseUrl);
-  const gzip = env['WAL_GZIP'] ?? 'true';
-  if (gzip !== 'true' && gzip !== 'false') throw expected('WAL_GZIP', `'true' or 'false'`, gzip);
-  const signingKey = env['WAL_SIGNING_SECRET'];
-  if (signingKey !== undefined) checkSecret('WAL_SIGNING_SECRET', signingKey);
-  return {
-    baseUrl,
-    gzip: gzip === 'true',
-    token: s2sTokenFromEnv(env),
-    ...(signingKey !== undefined && { signingKey }),
-  };
-}
-
-/** `WAL_S2S_ISSUER`, `WAL_S2S_AUDIENCE` and one of `WAL_S2S_SECRET` and `WAL_S2S_KEY_FILE`; all are required. */
-export function s2sTokenFromEnv(env: NodeJS.ProcessEnv): S2sTokenOptions {
-  const issuer = required(env, 'WAL_S2S_ISSUER');
-  const audience = required(env, 'WAL_S2S_AUDIENCE');
-  const { WAL_S2S_SECRET: secret, WAL_S2S_KEY_FILE: keyFile } = env;
-  if (secret !== undefined && keyFile !== undefined) {
-    throw new WalError('WAL_CONFIG', 'WAL_S2S_SECRET and WAL_S2S_KEY_FILE are both set; set one');
-  }
-  if (keyFile !== undefined) {
-    try {
-      return { issuer, audience, key: readFileSync(keyFile, 'utf8') };
-    } catch (cause) {
-      throw new WalError('WAL_CONFIG', `can't read WAL_S2S_KEY_FILE: ${messageOf(cause)}`, { cause });
-    }
-  }
-  if (secret === undefined) {
-    throw new WalError('WAL_CONFIG', 'WAL_S2S_SECRET is missing (or WAL_S2S_KEY_FILE)');
-  }
-  checkSecret('WAL_S2S_SECRET', secret);
-  return { issuer, audience, secret };
-}
-
 /** RFC 7518 asks of an HS256 key as many bits as the hash has. The message never shows the secret. */
 export function checkSecret(option: string, value: unknown): string {
   if (typeof value === 'string' && Buffer.byteLength(value) >= 32) return value;
@@ -331,34 +272,9 @@ export function checkSecret(option: string, value: unknown): string {
 export function checkBaseUrl(option: string, value: unknown): URL {
   const url = typeof value === 'string' && URL.canParse(value) ? new URL(value) : undefined;
   if (!url || !['http:', 'https:'].includes(url.protocol) || url.search || url.hash || url.username) {
-    throw expected(option, 'an http(s) URL without query, fragment or user', value);
+    // A password in it must not get into a log.
+    const shown = typeof value === 'string' ? value.replace(/\/\/.*@/, '//[user]@') : value;
+    throw expected(option, 'an http(s) URL without query, fragment or user', shown);
   }
   return url;
-}
-
-function required(env: NodeJS.ProcessEnv, name: string): string {
-  const value = env[name];
-  if (value === undefined || value === '') throw new WalError('WAL_CONFIG', `${name} is missing`);
-  return value;
-}
-
-function integerFrom(
-  env: NodeJS.ProcessEnv,
-  name: string,
-  fallback: number,
-  min: number,
-  max = Number.MAX_SAFE_INTEGER,
-): number {
-  const text = env[name];
-  if (text === undefined) return fallback;
-  return checkInteger(name, /^\d+$/.test(text) ? Number(text) : text, min, max);
-}
-
-function hoursFrom(env: NodeJS.ProcessEnv, name: string, fallbackMs: number): number {
-  const text = env[name];
-  if (text === undefined) return fallbackMs;
-  const hours = /^\d+(\.\d+)?$/.test(text) ? Number(text) : NaN;
-  const ms = Math.round(hours * HOUR_MS);
-  if (!Number.isSafeInteger(ms) || ms < 1000) throw expected(name, 'hours, at least one second', text);
-  return ms;
 }

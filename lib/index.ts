@@ -1,8 +1,8 @@
 // The public API: named exports, no logic.
 
 export { Wal } from './wal.js';
-export type { AppendReceipt, CompactReport, EvictOptions, EvictReport } from './wal.js';
-export { walOptionsFromEnv } from './config.js';
+export type { AppendReceipt, CompactReport, EvictOptions, EvictReport } from './reports.js';
+export { s2sTokenFromEnv, walOptionsFromEnv } from './environment.js';
 export type { HttpSinkOptions, S2sTokenOptions, StreamPolicy, TokenProvider, WalOptions } from './config.js';
 export type { Clock } from './clock.js';
 export { WalError } from './errors.js';

@@ -2,57 +2,32 @@
 
 import { join } from 'node:path';
 import type { StreamPolicy, WalConfig, WalOptions } from './config.js';
-import { checkInteger, expected, resolveConfig } from './config.js';
+import { checkInteger, resolveConfig } from './config.js';
 import { WalError } from './errors.js';
 import type { WalEvent } from './events.js';
+import { Intake } from './intake.js';
 import type { ImportOptions, ImportReport } from './import/import.js';
 import { importFiles } from './import/import.js';
-import { evictToBounds } from './log/evict.js';
+import { evictOlder, evictToBounds } from './log/evict.js';
 import type { Eviction } from './log/evict.js';
 import { isFolder, logFolder, makeFolder } from './log/folder.js';
 import { Log } from './log/log.js';
 import { forget } from './log/operations.js';
+import { Retainer } from './log/retain.js';
+import type { AppendReceipt, CompactReport, EvictOptions, EvictReport } from './reports.js';
 import type { ReadItem, ReadOptions } from './reading.js';
 import { readItems } from './reading.js';
 import type { VerifyReport } from './log/verify.js';
 import { verifyLog } from './log/verify.js';
 import type { DefaultKinds } from './records.js';
-import { encodeRecord, recordId } from './records.js';
-import { Breaker } from './ship/breaker.js';
-import type { ShipOptions } from './ship/shipper.js';
-import { Shipper } from './ship/shipper.js';
+import type { Shipper, ShipOptions } from './ship/shipper.js';
+import { Shippers } from './ship/shippers.js';
 import type { Sink } from './ship/sink.js';
 import type { WalStats } from './stats.js';
 import { statsOf } from './stats.js';
 
-/** Where an appended record is: durable under this id. */
-export interface AppendReceipt {
-  /** `<writer id>:<kind>:<seq>`; never reused for other content. */
-  id: string;
-  seq: number;
-}
-
-export interface EvictOptions<Kind extends string = string> {
-  /** Only this stream. @default all of them together */
-  kind?: Kind;
-  /** Evict until at most this many bytes are stored. Integer >= 0. */
-  maxBytes?: number;
-  /** Evict what was appended longer ago than this, in ms by the wall clock. Integer >= 0. */
-  maxAgeMs?: number;
-}
-
-export interface EvictReport {
-  /** Records that went. */
-  evicted: number;
-  /** Of them, records that at least one shipper had not delivered. Never any of a `reject` stream. */
-  dropped: number;
-  freedBytes: number;
-}
-
-export interface CompactReport {
-  bytesBefore: number;
-  bytesAfter: number;
-}
+/** What a Wal needs of its options once its log is open. */
+type OpenConfig = Pick<WalConfig, 'streams' | 'maxBytes' | 'batchMax' | 'clock' | 'onEvent'>;
 
 /**
  * A durable, ordered log of records per kind, that shippers deliver from.
@@ -65,21 +40,30 @@ export interface CompactReport {
  */
 export class Wal<Kinds extends Record<keyof Kinds, object> = DefaultKinds> {
   readonly #log: Log;
-  readonly #config: Pick<WalConfig, 'streams' | 'batchMax' | 'clock' | 'onEvent'>;
-  readonly #shippers = new Map<string, Shipper>();
-  readonly #breakers = new Map<string, Breaker>();
-  readonly #sinks = new Set<Sink>();
-  /** Kinds whose last `offer` failed: told once until one succeeds. */
-  readonly #offersFailing = new Set<string>();
-  #offersFailed = 0;
+  readonly #config: OpenConfig;
+  readonly #retainer: Retainer;
+  readonly #shippers: Shippers;
+  readonly #intake: Intake;
   #importing: Promise<void> = Promise.resolve();
   #intakeClosed = false;
   #closing: Promise<void> | undefined;
 
-  private constructor(log: Log, config: Pick<WalConfig, 'streams' | 'batchMax' | 'clock' | 'onEvent'>) {
+  private constructor(log: Log, config: OpenConfig) {
     this.#log = log;
-    this.#config = { ...config, onEvent: quietly(config.onEvent) };
+    const onEvent = quietly(config.onEvent);
+    this.#config = { ...config, onEvent };
+    this.#shippers = new Shippers(log, config.clock, onEvent);
     for (const [kind, policy] of config.streams) log.trimmer.keepDelivered(kind, policy.keepDeliveredBytes);
+    const { maxBytes, streams } = config;
+    this.#retainer = new Retainer(log, {
+      maxBytes,
+      streams,
+      onEvicted: (eviction) => this.#tellDropped(eviction),
+    });
+    const policyOf = (kind: string) => this.#policy(kind);
+    this.#intake = new Intake({ log, retainer: this.#retainer, policyOf, onEvent });
+    log.onCommit(() => this.#retainer.wake());
+    this.#retainer.wake();
   }
 
   /**
@@ -127,7 +111,7 @@ export class Wal<Kinds extends Record<keyof Kinds, object> = DefaultKinds> {
 
   static async #wire<Kinds extends Record<keyof Kinds, object>>(
     log: Log,
-    config: Pick<WalConfig, 'streams' | 'batchMax' | 'clock' | 'onEvent'>,
+    config: OpenConfig,
   ): Promise<Wal<Kinds>> {
     const wal = new Wal<Kinds>(log, config);
     try {
@@ -154,12 +138,7 @@ export class Wal<Kinds extends Record<keyof Kinds, object> = DefaultKinds> {
    *   `WAL_CLOSED`: not appended. `WAL_IO`: unknown; it may yet be delivered.
    */
   async append<Kind extends keyof Kinds & string>(kind: Kind, record: Kinds[Kind]): Promise<AppendReceipt> {
-    const policy = this.#policy(kind);
-    const json = encodeRecord(kind, record, policy.maxRecordBytes);
-    const bytes = Buffer.byteLength(json);
-    const [place] = await this.#log.append([{ kind, records: [json] }], bytes, policy.commitDelayMs);
-    const { writerId, firstSeq } = place!;
-    return { id: recordId(writerId, kind, firstSeq), seq: firstSeq };
+    return await this.#intake.append(kind, record);
   }
 
   /**
@@ -171,22 +150,7 @@ export class Wal<Kinds extends Record<keyof Kinds, object> = DefaultKinds> {
     kind: Kind,
     records: readonly Kinds[Kind][],
   ): Promise<AppendReceipt[]> {
-    const policy = this.#policy(kind);
-    if (!Array.isArray(records)) {
-      throw new WalError('WAL_RECORD_INVALID', `expected records of '${kind}' to be an array`);
-    }
-    if (records.length === 0) return [];
-    const jsons = records.map((record) => encodeRecord(kind, record, policy.maxRecordBytes));
-    const bytes = jsons.reduce((sum, json) => sum + Buffer.byteLength(json), 0);
-    if (bytes > APPEND_MANY_BYTES_MAX || records.length > APPEND_MANY_RECORDS_MAX) {
-      throw new WalError(
-        'WAL_RECORD_TOO_LARGE',
-        `${records.length} records of ${bytes} bytes are more than one commit takes (${APPEND_MANY_RECORDS_MAX} records, ${APPEND_MANY_BYTES_MAX} bytes); append them in parts`,
-      );
-    }
-    const [place] = await this.#log.append([{ kind, records: jsons }], bytes, policy.commitDelayMs);
-    const { writerId, firstSeq } = place!;
-    return jsons.map((_, n) => ({ id: recordId(writerId, kind, firstSeq + n), seq: firstSeq + n }));
+    return await this.#intake.appendMany(kind, records);
   }
 
   /**
@@ -196,25 +160,12 @@ export class Wal<Kinds extends Record<keyof Kinds, object> = DefaultKinds> {
    * @returns false where the record was not taken.
    */
   offer<Kind extends keyof Kinds & string>(kind: Kind, record: Kinds[Kind]): boolean {
-    try {
-      const policy = this.#policy(kind);
-      const json = encodeRecord(kind, record, policy.maxRecordBytes);
-      const bytes = Buffer.byteLength(json);
-      this.#log.checkRoom(1, bytes);
-      this.#log.append([{ kind, records: [json] }], bytes, policy.commitDelayMs).then(
-        () => this.#offersFailing.delete(kind),
-        (error: unknown) => this.#offerFailed(kind, error),
-      );
-      return true;
-    } catch (error) {
-      this.#offerFailed(kind, error);
-      return false;
-    }
+    return this.#intake.offer(kind, record);
   }
 
   /** Records that `offer` could not make durable since open. */
   get offersFailed(): number {
-    return this.#offersFailed;
+    return this.#intake.offersFailed;
   }
 
   /**
@@ -239,46 +190,13 @@ export class Wal<Kinds extends Record<keyof Kinds, object> = DefaultKinds> {
    */
   ship<Kind extends keyof Kinds & string>(kind: Kind, sink: Sink, options: ShipOptions = {}): Shipper {
     const policy = this.#policy(kind);
-    const {
-      name = 'default',
-      lingerMs = 100,
-      batchMax = this.#config.batchMax,
-      batchBytes = 1_048_576,
-    } = options;
-    if (!policy.shippers.includes(name)) {
-      throw new WalError(
-        'WAL_CONFIG',
-        `'${kind}' has no shipper '${name}'; declared are ${policy.shippers.join(', ')} (streams.${kind}.shippers)`,
-      );
-    }
-    if (typeof sink?.send !== 'function' || typeof sink.name !== 'string') {
-      throw expected('sink', 'a Sink: a name and a send function', typeof sink);
-    }
-    const key = `${kind}/${name}`;
-    if (this.#shippers.has(key))
-      throw new WalError('WAL_CONFIG', `the shipper '${name}' of '${kind}' runs already`);
-    checkInteger('lingerMs', lingerMs, 0, 60_000);
-    checkInteger('batchMax', batchMax, 1, 100_000);
-    checkInteger('batchBytes', batchBytes, 1024);
-    this.#sinks.add(sink);
-    const shipper = new Shipper({
-      log: this.#log,
-      kind,
-      sink,
-      breaker: this.#breaker(sink.name),
-      clock: this.#config.clock,
-      random: Math.random,
-      options: { name, lingerMs, batchMax, batchBytes },
-      onEvent: this.#config.onEvent,
-      onStopped: () => this.#shippers.delete(key),
-    });
-    this.#shippers.set(key, shipper);
-    return shipper;
+    const batchMax = options.batchMax ?? this.#config.batchMax;
+    return this.#shippers.start(kind, policy.shippers, sink, { ...options, batchMax });
   }
 
   /** Where every stream and cursor stands. Synchronous, from memory. */
   stats(): WalStats {
-    return statsOf(this.#log, (kind, name) => this.#shippers.get(`${kind}/${name}`));
+    return statsOf(this.#log, (kind, name) => this.#shippers.get(kind, name));
   }
 
   /**
@@ -295,21 +213,25 @@ export class Wal<Kinds extends Record<keyof Kinds, object> = DefaultKinds> {
     }
     if (maxBytes !== undefined) checkInteger('maxBytes', maxBytes, 0);
     if (maxAgeMs !== undefined) checkInteger('maxAgeMs', maxAgeMs, 0);
-    const appendedBefore = maxAgeMs === undefined ? undefined : this.#config.clock.now() - maxAgeMs;
     const report: EvictReport = { evicted: 0, dropped: 0, freedBytes: 0 };
+    const whenFull = (name: string) => this.#config.streams.get(name)?.whenFull ?? 'reject';
+    const count = (eviction: Eviction) => {
+      report.evicted += eviction.records;
+      report.dropped += eviction.dropped;
+      report.freedBytes += eviction.bytes;
+      this.#tellDropped(eviction);
+    };
     await this.#log.flush();
-    await evictToBounds(
-      this.#log,
-      (name) => this.#config.streams.get(name)?.whenFull ?? 'reject',
-      { kind, bytesMax: maxBytes, appendedBefore },
-      'size',
-      (eviction) => {
-        report.evicted += eviction.records;
-        report.dropped += eviction.dropped;
-        report.freedBytes += eviction.bytes;
-        this.#tellDropped(eviction);
-      },
-    );
+    if (maxAgeMs !== undefined) {
+      const before = this.#config.clock.now() - maxAgeMs;
+      for (const name of kind === undefined ? this.#log.streams.keys() : [kind]) {
+        const evictions = await evictOlder(this.#log, name, before, whenFull(name) === 'drop-oldest');
+        for (const eviction of evictions) count(eviction);
+      }
+    }
+    if (maxBytes !== undefined) {
+      await evictToBounds(this.#log, whenFull, { kind, bytesMax: maxBytes }, 'size', count);
+    }
     return report;
   }
 
@@ -338,7 +260,7 @@ export class Wal<Kinds extends Record<keyof Kinds, object> = DefaultKinds> {
     if (!this.#log.stream(kind).cursors.has(shipper)) {
       throw new WalError('WAL_CONFIG', `'${kind}' has no cursor '${shipper}'`);
     }
-    if (this.#shippers.has(`${kind}/${shipper}`)) {
+    if (this.#shippers.get(kind, shipper)) {
       throw new WalError('WAL_CONFIG', `the shipper '${shipper}' of '${kind}' runs; stop it first`);
     }
     return { records: await this.#log.change((draft) => forget(draft, kind, shipper)) };
@@ -348,7 +270,9 @@ export class Wal<Kinds extends Record<keyof Kinds, object> = DefaultKinds> {
   async import(paths: readonly string[], options: ImportOptions = {}): Promise<ImportReport> {
     // One at a time: two imports of one file would both find it not imported yet.
     const before = this.#importing;
-    const run = before.then(() => importFiles(this.#log, (kind) => this.#policy(kind), paths, options));
+    const policyOf = (kind: string) => this.#policy(kind);
+    const checkRoom = (kind: string, bytes: number) => this.#retainer.checkRoom(kind, bytes);
+    const run = before.then(() => importFiles({ log: this.#log, policyOf, checkRoom }, paths, options));
     this.#importing = run.then(
       () => {},
       () => {},
@@ -371,19 +295,11 @@ export class Wal<Kinds extends Record<keyof Kinds, object> = DefaultKinds> {
 
   async #close(drainMs: number): Promise<void> {
     this.#intakeClosed = true;
-    const shippers = [...this.#shippers.values()];
-    if (drainMs > 0) await this.#drain(shippers, drainMs);
-    await Promise.all(shippers.map((shipper) => shipper.stop()));
+    if (drainMs > 0) await this.#shippers.drain(drainMs);
+    await this.#shippers.stop();
+    await this.#retainer.close();
     await this.#log.close();
-    await Promise.allSettled([...this.#sinks].map((sink) => sink.close?.()));
-  }
-
-  async #drain(shippers: readonly Shipper[], drainMs: number): Promise<void> {
-    const late = new AbortController();
-    const drained = Promise.allSettled(shippers.map((shipper) => shipper.idle({ signal: late.signal })));
-    await Promise.race([drained, this.#config.clock.sleep(drainMs, late.signal)]);
-    late.abort();
-    await drained;
+    await this.#shippers.closeSinks();
   }
 
   /** The policy of a kind that may be written to now. */
@@ -397,34 +313,12 @@ export class Wal<Kinds extends Record<keyof Kinds, object> = DefaultKinds> {
     throw new WalError('WAL_UNKNOWN_KIND', `no stream '${kind}'; there are ${known} (options.streams)`);
   }
 
-  #breaker(sinkName: string): Breaker {
-    let breaker = this.#breakers.get(sinkName);
-    if (!breaker) {
-      breaker = new Breaker(this.#config.clock);
-      this.#breakers.set(sinkName, breaker);
-    }
-    return breaker;
-  }
-
-  #offerFailed(kind: string, error: unknown): void {
-    this.#offersFailed++;
-    if (this.#offersFailing.has(kind)) return;
-    this.#offersFailing.add(kind);
-    const code = error instanceof WalError ? error.code : 'WAL_RECORD_INVALID';
-    const message = error instanceof Error ? error.message : String(error);
-    this.#config.onEvent({ type: 'offer-failed', kind, code, message });
-  }
-
   #tellDropped({ kind, from, to, reason, unsettled }: Eviction): void {
     for (const [shipper, records] of unsettled) {
       if (records > 0) this.#config.onEvent({ type: 'dropped', kind, shipper, from, to, records, reason });
     }
   }
 }
-
-/** Bytes of JSON, and records, that `appendMany` takes: what one commit can hold and still be reopened after a full disk. */
-const APPEND_MANY_BYTES_MAX = 8 * 1_048_576;
-const APPEND_MANY_RECORDS_MAX = 100_000;
 
 /** An observer must not be able to break what it observes. */
 function quietly(onEvent: (event: WalEvent) => void): (event: WalEvent) => void {

@@ -42,6 +42,15 @@ export interface ImportReport {
   problems: ImportProblem[];
 }
 
+/** The log that files are imported into. */
+export interface ImportTarget {
+  readonly log: Log;
+  /** The policy of a kind; throws for an unknown one. */
+  readonly policyOf: (kind: string) => Readonly<StreamPolicy>;
+  /** Throws where a stream takes no more. */
+  readonly checkRoom: (kind: string, bytes: number) => void;
+}
+
 const PROBLEMS_MAX = 1000;
 /** Records that are appended together, and their bytes. */
 const GROUP_RECORDS_MAX = 500;
@@ -54,16 +63,15 @@ const FILE_NAMES = /\.(ndjson|ldjson|jsonl)$/;
 /**
  * Appends what files hold. Folders stand for the `.ndjson`, `.ldjson` and `.jsonl` files below them.
  *
- * @param policyOf The policy of a kind; throws for an unknown one.
- * @throws {WalError} `WAL_IO`, `WAL_CLOSED`. What can't be read is in the report instead.
+ * @throws {WalError} `WAL_FULL`, `WAL_IO`, `WAL_CLOSED`: what was taken before stays, and the next import goes on
+ *   behind it. What can't be read is in the report instead.
  */
 export async function importFiles(
-  log: Log,
-  policyOf: (kind: string) => StreamPolicy,
+  into: ImportTarget,
   paths: readonly string[],
   options: ImportOptions,
 ): Promise<ImportReport> {
-  if (options.kind !== undefined) policyOf(options.kind);
+  if (options.kind !== undefined) into.policyOf(options.kind);
   const report: ImportReport = { imported: 0, skipped: 0, failed: 0, files: 0, problems: [] };
   const problem = (found: ImportProblem) => {
     report.failed++;
@@ -74,7 +82,7 @@ export async function importFiles(
     if (options.signal?.aborted) break;
     report.files++;
     try {
-      await new FileImport(log, policyOf, file, options, report, problem).run();
+      await new FileImport(into, file, options, report, problem).run();
     } catch (error) {
       if (error instanceof WalError) throw error;
       problem({ file, message: messageOf(error) });
@@ -110,8 +118,7 @@ async function* filesBelow(
 
 /** One file, from where it was left to its end. */
 class FileImport {
-  readonly #log: Log;
-  readonly #policyOf: (kind: string) => StreamPolicy;
+  readonly #into: ImportTarget;
   readonly #file: string;
   readonly #options: ImportOptions;
   readonly #report: ImportReport;
@@ -124,15 +131,13 @@ class FileImport {
   #groupBytes = 0;
 
   constructor(
-    log: Log,
-    policyOf: (kind: string) => StreamPolicy,
+    into: ImportTarget,
     file: string,
     options: ImportOptions,
     report: ImportReport,
     problem: (found: ImportProblem) => void,
   ) {
-    this.#log = log;
-    this.#policyOf = policyOf;
+    this.#into = into;
     this.#file = file;
     this.#options = options;
     this.#report = report;
@@ -142,7 +147,7 @@ class FileImport {
   async run(): Promise<void> {
     const { signal, onProgress } = this.#options;
     const bytesTotal = (await stat(this.#file)).size;
-    const progress = await resume(this.#log.store, this.#file);
+    const progress = await resume(this.#into.log.store, this.#file);
     const start = progress.bytes;
     this.#report.skipped += progress.imported;
     try {
@@ -156,11 +161,10 @@ class FileImport {
         onProgress?.({ file: this.#file, bytes: line.end, bytesTotal, imported: this.#report.imported });
       }
       if (progress.bytes > start) await this.#append(progress);
+      await Promise.all(this.#inFlight);
     } finally {
-      // All of them, also where one failed: none may still be counted after the report is out.
-      for (const result of await Promise.allSettled(this.#inFlight)) {
-        if (result.status === 'rejected') throw result.reason;
-      }
+      // Also where one failed: none may still be counted when the report is out.
+      await Promise.allSettled(this.#inFlight);
     }
   }
 
@@ -186,7 +190,7 @@ class FileImport {
       if (bytes === undefined) throw new Error(`a line of more than ${LINE_BYTES_MAX} bytes`);
       const text = decode(bytes, number);
       if (text.trim() === '') return undefined;
-      return importLine(text, this.#options.kind, (kind) => this.#policyOf(kind).maxRecordBytes);
+      return importLine(text, this.#options.kind, (kind) => this.#into.policyOf(kind).maxRecordBytes);
     } catch (error) {
       // A log that is closed is no problem of the line's.
       if (error instanceof WalError && error.code === 'WAL_CLOSED') throw error;
@@ -197,10 +201,12 @@ class FileImport {
 
   /** Sends the group off, with the place up to which the file is taken then, in one commit. */
   async #append(progress: Progress): Promise<void> {
+    const { log, checkRoom } = this.#into;
     const records = this.#groupRecords;
+    for (const kind of this.#group.keys()) checkRoom(kind, this.#groupBytes);
     progress.imported += records;
     const appends = [...this.#group].map(([kind, lines]) => ({ kind, records: lines }));
-    const appended = this.#log.append(appends, this.#groupBytes, 0, checkpoint(progress)).then(() => {
+    const appended = log.append(appends, this.#groupBytes, 0, checkpoint(progress)).then(() => {
       this.#report.imported += records;
     });
     this.#group = new Map();

@@ -20,6 +20,7 @@ export class Claims {
   /** By kind and shipper. */
   readonly #inFlight = new Map<string, Range & { readonly kind: string }>();
   readonly #removals = new Map<string, Removals>();
+  readonly #tried = new Set<string>();
 
   /** How many removals there were; to be taken before reading what is to be sent. */
   removals(kind: string): number {
@@ -35,6 +36,16 @@ export class Claims {
     if (gone.some((other) => overlap(range, other))) return false;
     this.#inFlight.set(`${kind}/${shipper}`, { kind, from: range.from, to: range.to });
     return true;
+  }
+
+  /** The shipper has tried to deliver: an answer, or a failure, has come. */
+  tried(kind: string, shipper: string): void {
+    this.#tried.add(`${kind}/${shipper}`);
+  }
+
+  /** Whether the shipper has tried to deliver since open. */
+  hasTried(kind: string, shipper: string): boolean {
+    return this.#tried.has(`${kind}/${shipper}`);
   }
 
   /** The shipper's batch is settled or given up. */

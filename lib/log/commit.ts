@@ -115,13 +115,9 @@ export class Writer {
     delayMs: number,
     also?: Apply<void>,
   ): Promise<readonly Appended[]> {
-    const records = appends.reduce((sum, append) => sum + append.records.length, 0);
-    try {
-      this.checkRoom(records, bytes);
-    } catch (error) {
-      return Promise.reject(error as WalError);
-    }
     return new Promise((resolve, reject) => {
+      const records = appends.reduce((sum, append) => sum + append.records.length, 0);
+      this.checkRoom(records, bytes);
       const dueAt = delayMs === 0 ? 0 : this.#context.clock.monotonic() + delayMs;
       this.#enqueue({ appends, bytes, keys: 0, records, dueAt, resolve, reject, ...(also && { also }) });
     });

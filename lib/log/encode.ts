@@ -70,7 +70,7 @@ export function encodeAppends(
     return appended;
   };
   return pieces.some((piece) => piece instanceof Promise)
-    ? Promise.all(pieces).then(write)
+    ? Promise.all(pieces.map(async (piece) => await piece)).then(write)
     : write(pieces as Piece[]);
 }
 

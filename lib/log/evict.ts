@@ -31,13 +31,11 @@ export interface Eviction extends Range {
   readonly unsettled: ReadonlyMap<string, number>;
 }
 
-/** How far to evict. */
+/** What to evict down to. */
 export interface EvictBounds {
   /** Only this stream; all of them together where it is left out. */
   readonly kind?: string | undefined;
-  readonly bytesMax?: number | undefined;
-  /** Epoch ms. */
-  readonly appendedBefore?: number | undefined;
+  readonly bytesMax: number;
 }
 
 /**
@@ -53,15 +51,8 @@ export async function evictToBounds(
 ): Promise<void> {
   const streams = () =>
     [...log.streams.values()].filter(({ kind }) => bounds.kind === undefined || kind === bounds.kind);
-  const { appendedBefore, bytesMax } = bounds;
-  if (appendedBefore !== undefined) {
-    for (const stream of streams()) {
-      const old = await lastSeqWithin(log.store, stream, (entry) => entry.appendedAt < appendedBefore);
-      const to = Math.min(old, evictableTo(stream, whenFull(stream.kind) === 'drop-oldest'));
-      for (const eviction of await evictThrough(log, stream.kind, to, 'age')) onEvicted(eviction);
-    }
-  }
-  while (bytesMax !== undefined) {
+  const { bytesMax } = bounds;
+  for (;;) {
     const holdings = await Promise.all(
       streams().map((stream) => holdingOf(log, stream, whenFull(stream.kind))),
     );
@@ -73,6 +64,18 @@ export async function evictToBounds(
     if (evictions.length === 0) return;
     for (const eviction of evictions) onEvicted(eviction);
   }
+}
+
+/** Removes what was appended before a moment (epoch ms): all of it, or only what every cursor has passed. */
+export async function evictOlder(
+  log: Log,
+  kind: string,
+  appendedBefore: number,
+  undelivered: boolean,
+): Promise<Eviction[]> {
+  const stream = log.stream(kind);
+  const old = await lastSeqWithin(log.store, stream, (entry) => entry.appendedAt < appendedBefore);
+  return await evictThrough(log, kind, Math.min(old, evictableTo(stream, undelivered)), 'age');
 }
 
 /** The last seq that may go from a stream: all of it, or only what every cursor has passed. */
@@ -109,14 +112,11 @@ async function bytesOf(log: Log, stream: StreamState, range: Range): Promise<num
 async function seqToFree(log: Log, stream: StreamState, bytes: number): Promise<number> {
   const inFlight = log.claims.inFlight(stream.kind);
   const held = await Promise.all(
-    inFlight.map(async (range) => ({ range, bytes: await bytesOf(log, stream, range) })),
+    inFlight.map(async (range) => ({ range, size: await bytesOf(log, stream, range) })),
   );
   const goneBytes = noticedBytes(stream, stream.head.seq);
   const freeing = (entry: Entry) => {
-    const heldBefore = held.reduce(
-      (sum, { range, bytes }) => sum + (range.to < entry.firstSeq ? bytes : 0),
-      0,
-    );
+    const heldBefore = held.reduce((sum, { range, size }) => sum + (range.to < entry.firstSeq ? size : 0), 0);
     const goneBefore = goneBytes - noticedBytes(stream, entry.firstSeq);
     return entry.offset + entry.size - stream.head.offset - heldBefore - goneBefore;
   };

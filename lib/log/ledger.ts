@@ -17,6 +17,8 @@ export interface Cursor {
   readonly delivered: number;
   readonly dropped: number;
   readonly quarantined: number;
+  /** Bytes of quarantined records, keys and values. */
+  readonly quarantineBytes: number;
   readonly lost: number;
   /** `dropped` and `lost`, by reason. */
   readonly gone: Readonly<Partial<Record<GapReason, number>>>;
@@ -29,14 +31,15 @@ export interface Range {
 }
 
 export function newCursor(startSeq: number, offset: number, at: number): Cursor {
-  return { seq: startSeq, offset, startSeq, at, delivered: 0, dropped: 0, quarantined: 0, lost: 0, gone: {} };
+  const counts = { delivered: 0, dropped: 0, quarantined: 0, quarantineBytes: 0, lost: 0, gone: {} };
+  return { seq: startSeq, offset, startSeq, at, ...counts };
 }
 
 /** The cursor after everything up to a place was settled: so many records delivered, so many quarantined. */
 export function settled(
   cursor: Cursor,
   place: { seq: number; offset: number },
-  counts: { delivered: number; quarantined: number },
+  counts: { delivered: number; quarantined: number; quarantineBytes: number },
   at: number,
 ): Cursor {
   return {
@@ -46,6 +49,7 @@ export function settled(
     at,
     delivered: cursor.delivered + counts.delivered,
     quarantined: cursor.quarantined + counts.quarantined,
+    quarantineBytes: cursor.quarantineBytes + counts.quarantineBytes,
   };
 }
 

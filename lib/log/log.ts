@@ -121,6 +121,15 @@ export class Log {
     return this.#diskBytes;
   }
 
+  /** Bytes of records that were put aside. */
+  get quarantineBytes(): number {
+    let bytes = 0;
+    for (const { cursors } of this.#streams.values()) {
+      for (const cursor of cursors.values()) bytes += cursor.quarantineBytes;
+    }
+    return bytes;
+  }
+
   get pendingRecords(): number {
     return this.#writer.waitingRecords;
   }

@@ -50,11 +50,12 @@ export function acknowledge(draft: Draft, ack: Acknowledgement): void {
   if (cursor?.seq !== ack.after) {
     throw new Error(`the cursor ${ack.shipper} of ${ack.kind} is at ${cursor?.seq}, not at ${ack.after}`);
   }
-  const counts = { delivered: ack.delivered, quarantined: ack.quarantined.length };
-  draft.setCursor(stream, ack.shipper, settled(cursor, placeOf(ack), counts, ack.at));
+  let quarantineBytes = 0;
   for (const { seq, ...content } of ack.quarantined) {
-    draft.put(keys.quarantine(ack.kind, ack.shipper, seq), { ...content, at: ack.at });
+    quarantineBytes += draft.put(keys.quarantine(ack.kind, ack.shipper, seq), { ...content, at: ack.at });
   }
+  const counts = { delivered: ack.delivered, quarantined: ack.quarantined.length, quarantineBytes };
+  draft.setCursor(stream, ack.shipper, settled(cursor, placeOf(ack), counts, ack.at));
   const lowest = lowestCursor(stream);
   const [first] = ack.entries;
   // Only where nothing older is left: otherwise trimming goes through them in order.

@@ -95,8 +95,11 @@ export class Draft {
     return stream;
   }
 
-  put(key: string, content: unknown): void {
-    this.#changes.set(key, seal(key, content));
+  /** Returns the bytes of key and value. */
+  put(key: string, content: unknown): number {
+    const value = seal(key, content);
+    this.#changes.set(key, value);
+    return key.length + value.length;
   }
 
   /** For a value that is sealed already. */

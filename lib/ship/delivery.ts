@@ -3,7 +3,7 @@
 
 import pRetry, { AbortError } from 'p-retry';
 import type { Clock } from '../clock.js';
-import { messageOf } from '../errors.js';
+import { WalError, messageOf } from '../errors.js';
 import type { Breaker } from './breaker.js';
 import type { Batch, Receipt, Sink } from './sink.js';
 import { SinkError } from './sink.js';
@@ -30,7 +30,11 @@ export type Delivery =
   | { is: 'too-large' }
   | { is: 'stopped' };
 
-/** Delivers a batch. Never rejects: what goes wrong is tried again. */
+/**
+ * Delivers a batch; what goes wrong at the destination is tried again, for ever.
+ *
+ * @throws {WalError} Where the batch can't be read.
+ */
 export async function deliver(batch: Batch, context: DeliveryContext): Promise<Delivery> {
   const { sink, breaker, clock, signal } = context;
   let tooLarge = false;
@@ -46,7 +50,8 @@ export async function deliver(batch: Batch, context: DeliveryContext): Promise<D
           );
         } catch (error) {
           tooLarge = error instanceof SinkError && error.failure === 'too-large' && batch.count > 1;
-          if (tooLarge || signal.aborted) throw new AbortError(error as Error);
+          // What can't be read here is no outage there.
+          if (tooLarge || signal.aborted || error instanceof WalError) throw new AbortError(error as Error);
           throw error;
         }
       },
@@ -80,7 +85,7 @@ async function trySend(
   try {
     return await sink.send(batch, context);
   } catch (error) {
-    if (error instanceof SinkError) throw error;
+    if (error instanceof SinkError || error instanceof WalError) throw error;
     throw new SinkError('outage', messageOf(error), { cause: error });
   }
 }

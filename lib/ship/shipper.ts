@@ -4,23 +4,23 @@
 import type { Clock } from '../clock.js';
 import { WalError, messageOf } from '../errors.js';
 import type { WalEvent } from '../events.js';
-import { lose } from '../log/evict.js';
 import type { Log } from '../log/log.js';
 import type { Acknowledgement, Quarantined } from '../log/operations.js';
 import { acknowledge } from '../log/operations.js';
-import type { Damage } from '../log/read.js';
-import { readAfter } from '../log/read.js';
 import type { WireLine } from '../records.js';
 import type { Breaker } from './breaker.js';
 import type { LoadedBatch } from './batch.js';
-import { loadBatch, refusalNotices } from './batch.js';
+import { refusalNotices } from './batch.js';
 import type { Delivery } from './delivery.js';
 import { deliver } from './delivery.js';
+import { Loader } from './loader.js';
 import type { Batch, Receipt, Sink } from './sink.js';
 import { Wake } from './wake.js';
 
 /** The most that the wait after a failure on this side is drawn from, in ms. */
 const RETRY_MS_MAX = 10_000;
+/** Delivered batches whose acknowledgement is not on disk yet; beyond, delivery waits. A crash sends them again. */
+const ACKNOWLEDGING_MAX = 64;
 
 export interface ShipOptions {
   /** The cursor: one of the stream's declared shippers. @default 'default' */
@@ -55,35 +55,33 @@ export interface ShipperContext {
 export class Shipper {
   readonly #context: ShipperContext;
   readonly #abort = new AbortController();
-  readonly #wake = new Wake();
+  readonly #loader: Loader;
   readonly #progress = new Wake();
   readonly #running: Promise<void>;
   readonly #unsubscribe: () => void;
   #state: ShipperState = { at: 'idle' };
-  /** Everything up to here was read. */
-  #readTo: number;
-  /** The monotonic moment since which something above `#readTo` waits. */
-  #waitingSince: number | undefined;
-  /** How many are waiting for the backlog to be empty: then nothing lingers. */
-  #idlers = 0;
-  /** Lines in a batch: fewer after the destination said that a batch was too large. */
-  #batchMax: number;
-  #rows = 8;
-  /** The last chunk ended at a bound: what comes behind it has waited long enough. */
-  #full = false;
   /** A batch is on its way. */
-  #claimed = false;
+  #sending = false;
+  /** Everything up to here was delivered; the acknowledgement may be on its way to the disk. */
+  #deliveredTo = 0;
   #failing = false;
   #lastShipAt: number | undefined;
 
   constructor(context: ShipperContext) {
     this.#context = context;
-    this.#batchMax = context.options.batchMax;
-    this.#readTo = this.#cursorSeq();
-    this.#unsubscribe = context.log.onCommit((changedKinds) => {
-      if (changedKinds.includes(context.kind)) this.#look();
+    const { log, kind, clock, sink, options, onEvent } = context;
+    this.#loader = new Loader({
+      ...options,
+      log,
+      kind,
+      clock,
+      notices: sink.notices !== false,
+      signal: this.#abort.signal,
+      onLost: ({ from, to }) => onEvent({ type: 'lost', kind, from, to, reason: 'corrupt' }),
     });
-    this.#look();
+    this.#unsubscribe = log.onCommit((changedKinds) => {
+      if (changedKinds.includes(kind)) this.#loader.look();
+    });
     this.#running = this.#run();
   }
 
@@ -114,9 +112,8 @@ export class Shipper {
     const { signal } = options;
     const { log } = this.#context;
     const keepAlive = setInterval(() => {}, 2 ** 30);
-    this.#idlers++;
+    const relax = this.#loader.hurry();
     try {
-      this.#wake.notify();
       await log.flush();
       while (this.#cursorSeq() < log.stream(this.kind).lastSeq) {
         signal?.throwIfAborted();
@@ -127,7 +124,7 @@ export class Shipper {
         await this.#progress.wait(signal);
       }
     } finally {
-      this.#idlers--;
+      relax();
       clearInterval(keepAlive);
     }
   }
@@ -147,13 +144,6 @@ export class Shipper {
 
   #cursorSeq(): number {
     return this.#context.log.stream(this.kind).cursors.get(this.name)?.seq ?? 0;
-  }
-
-  /** Notes since when something waits, and wakes the loop. */
-  #look(): void {
-    const { lastSeq } = this.#context.log.stream(this.kind);
-    if (lastSeq > this.#readTo) this.#waitingSince ??= this.#context.clock.monotonic();
-    this.#wake.notify();
   }
 
   /** Ships until it is told to stop. What goes wrong on this side of the wire is tried again, too. */
@@ -182,128 +172,58 @@ export class Shipper {
 
   /** Batch after batch, until told to stop. */
   async #ship(): Promise<void> {
-    let acknowledged: Promise<void> = Promise.resolve();
+    const acknowledged: Promise<void>[] = [];
     let ahead: Promise<LoadedBatch | undefined> | undefined;
-    this.#rewind();
+    this.#loader.rewind(this.#cursorSeq());
     try {
       while (!this.#abort.signal.aborted) {
-        const loaded = (await ahead) ?? (await this.#load());
+        const loaded = (await ahead) ?? (await this.#loader.next(() => (this.#state = { at: 'idle' })));
+        ahead = undefined;
         if (!loaded) break;
         if (!this.#claim(loaded)) {
-          // Something was evicted since it was read. What is being evicted is gone after one turn of the writer.
-          await acknowledged;
-          await this.#context.log.change(() => {});
-          this.#rewind();
-          ahead = undefined;
+          await this.#startOver(acknowledged);
           continue;
         }
         // One batch ahead is read while this one is on its way.
-        ahead = this.#read();
+        ahead = this.#loader.ready();
         ahead.catch(() => {});
         const settlement = await this.#settle(loaded);
-        this.#claimed = false;
-        // The next batch goes out while this acknowledgement is on its way to the disk, but never two ahead.
-        await acknowledged;
+        this.#sending = false;
         if (!settlement) break;
         if (settlement === 'too-large') {
-          this.#batchMax = Math.max(1, Math.floor(loaded.batch.count / 2));
+          this.#loader.halve(loaded.batch.count);
           await ahead;
-          this.#rewind();
           ahead = undefined;
+          await this.#startOver(acknowledged);
           continue;
         }
-        acknowledged = this.#acknowledge(loaded, settlement);
-        acknowledged.catch(() => {});
+        this.#deliveredTo = loaded.to;
+        const acknowledging = this.#acknowledge(loaded, settlement);
+        acknowledging.catch(() => {});
+        acknowledged.push(acknowledging);
+        // Delivery goes on while acknowledgements are on their way to the disk, or wait for it to have room.
+        if (acknowledged.length > ACKNOWLEDGING_MAX) await acknowledged.shift();
       }
-      await acknowledged;
+      await Promise.all(acknowledged);
     } finally {
-      await Promise.allSettled([ahead, acknowledged]);
+      await Promise.allSettled([ahead, ...acknowledged]);
     }
   }
 
-  /** Begins again behind the cursor: what was read beyond it counts for nothing. */
-  #rewind(): void {
-    this.#readTo = this.#cursorSeq();
-    this.#waitingSince = undefined;
-    this.#look();
+  /** Goes back to the cursor, once all that was delivered is acknowledged. */
+  async #startOver(acknowledged: Promise<void>[]): Promise<void> {
+    await Promise.all(acknowledged.splice(0));
+    // What is being evicted is gone after one turn of the writer.
+    await this.#context.log.change(() => {});
+    this.#loader.rewind(this.#cursorSeq());
   }
 
-  /** Claims everything from the cursor to the batch's end; false where what was read may be gone. */
+  /** Claims everything from the cursor to the batch's end; false where some of what was read was evicted since. */
   #claim(loaded: LoadedBatch): boolean {
     const { log } = this.#context;
     const range = { from: this.#cursorSeq() + 1, to: loaded.to };
-    if (!log.claims.send(this.kind, this.name, range, loaded.removals)) return false;
-    this.#claimed = true;
-    return true;
-  }
-
-  /** The next batch, as soon as one is full or has waited long enough; `undefined` when told to stop. */
-  async #load(): Promise<LoadedBatch | undefined> {
-    const { signal } = this.#abort;
-    while (!signal.aborted) {
-      const loaded = await this.#read();
-      if (loaded) return loaded;
-      if (this.#state.at !== 'idle') this.#state = { at: 'idle' };
-      await this.#waitForMore();
-    }
-    return undefined;
-  }
-
-  async #waitForMore(): Promise<void> {
-    const { clock } = this.#context;
-    const lingerMs = this.#lingerLeftMs();
-    // Asked again here, without a turn in between: a notification after `#read` looked would be missed.
-    if (lingerMs === 0) return;
-    const turn = new AbortController();
-    const stopped = AbortSignal.any([this.#abort.signal, turn.signal]);
-    const waits = [this.#wake.wait(stopped)];
-    if (lingerMs !== undefined) waits.push(clock.sleep(lingerMs, stopped));
-    await Promise.race(waits);
-    turn.abort();
-  }
-
-  /** How long what waits may still wait for company; `undefined` where nothing waits. */
-  #lingerLeftMs(): number | undefined {
-    const { log, clock, options } = this.#context;
-    if (this.#waitingSince === undefined) return undefined;
-    const waiting = log.stream(this.kind).lastSeq - this.#readTo;
-    if (waiting >= this.#batchMax || this.#idlers > 0 || this.#full) return 0;
-    return Math.max(0, this.#waitingSince + options.lingerMs - clock.monotonic());
-  }
-
-  /** Reads the next batch if there is one to send now. Damage is given up for lost first, and told. */
-  async #read(): Promise<LoadedBatch | undefined> {
-    const { log, kind, sink, options } = this.#context;
-    while (this.#lingerLeftMs() === 0) {
-      const stream = log.stream(kind);
-      const removals = log.claims.removals(kind);
-      const bounds = { upTo: stream.lastSeq, recordsMax: this.#batchMax, lineBytesMax: options.batchBytes };
-      const chunk = await readAfter(log.store, stream, this.#readTo, { ...bounds, rows: this.#rows });
-      this.#rows = Math.max(1, chunk.rows);
-      const damage = chunk.steps.find((step) => step.is === 'damage')?.damage;
-      const found =
-        damage ?? (await loadBatch(log.identity, kind, chunk.steps, removals, sink.notices !== false));
-      if (!('batch' in found)) {
-        await this.#lose(found);
-        continue;
-      }
-      const loaded = found;
-      this.#readTo = loaded.to;
-      this.#full = chunk.full && log.stream(kind).lastSeq > loaded.to;
-      this.#waitingSince = undefined;
-      this.#look();
-      return loaded;
-    }
-    return undefined;
-  }
-
-  async #lose(damage: Damage): Promise<void> {
-    const { log, kind, onEvent } = this.#context;
-    const { from, to, what } = damage;
-    const lost = await lose(log, kind, damage);
-    if (!lost)
-      throw new WalError('WAL_CORRUPT', `${what} at ${from} to ${to} of '${kind}', held by another shipper`);
-    onEvent({ type: 'lost', kind, from, to, reason: 'corrupt' });
+    this.#sending = log.claims.send(this.kind, this.name, range, loaded.removals);
+    return this.#sending;
   }
 
   /** Delivers a batch; then, where single records were refused, the notices that stand for them. */
@@ -324,7 +244,7 @@ export class Shipper {
   }
 
   async #deliver(batch: Batch): Promise<Delivery> {
-    const { sink, breaker, clock, random, kind, onEvent } = this.#context;
+    const { log, sink, breaker, clock, random, kind, onEvent } = this.#context;
     this.#state = { at: 'shipping', from: batch.firstSeq, to: batch.lastSeq };
     const failed = { kind, shipper: this.name, sink: sink.name };
     const delivery = await deliver(batch, {
@@ -334,6 +254,7 @@ export class Shipper {
       random,
       signal: this.#abort.signal,
       onFailed: (error, attempt, waitMs) => {
+        log.claims.tried(kind, this.name);
         const at = breaker.openForMs > 0 ? 'open' : 'waiting';
         this.#state = { at, until: clock.now() + waitMs, attempt, error: error.message };
         // Once an outage, not once a try: an operator needs the first and the last word of it.
@@ -341,6 +262,7 @@ export class Shipper {
         this.#failing = true;
       },
     });
+    if (delivery.is === 'settled') log.claims.tried(kind, this.name);
     if (delivery.is === 'settled' && this.#failing) {
       this.#failing = false;
       onEvent({ type: 'ship-recovered', ...failed, failedAttempts: delivery.attempts - 1 });
@@ -365,10 +287,8 @@ export class Shipper {
     };
     await log.change((draft) => acknowledge(draft, acknowledgement), loaded.entries.length + 3);
     this.#lastShipAt = at;
-    if (!this.#claimed) log.claims.sent(kind, this.name);
-    if (this.#batchMax < this.#context.options.batchMax) {
-      this.#batchMax = Math.min(this.#batchMax * 2, this.#context.options.batchMax);
-    }
+    if (!this.#sending && this.#cursorSeq() >= this.#deliveredTo) log.claims.sent(kind, this.name);
+    this.#loader.grow();
     for (const { seq, reason } of quarantined) {
       onEvent({ type: 'quarantined', kind, shipper: this.name, seq, reason });
     }

@@ -9,7 +9,7 @@
  *   be idempotent by the lines' ids.
  * - Resolving deletes: resolve only when the destination has the batch as durably as it ever will.
  * - Throw a `SinkError` to say what kind of failure it was; any other error counts as an outage.
- * - Honour `signal`: it fires on `stop` and `close`.
+ * - Honour `signal`: it fires on `stop` and `close`; what `send` rejects with then does not matter.
  */
 export interface Sink {
   /** Names the destination in stats, events and messages. Streams whose sinks share a name share a circuit breaker. */

@@ -1,0 +1,103 @@
+// The write side: what becomes of a record before it joins a commit. Checks, bounds, and calls that don't wait.
+
+import type { StreamPolicy } from './config.js';
+import { WalError, messageOf } from './errors.js';
+import type { WalEvent } from './events.js';
+import type { Log } from './log/log.js';
+import type { Retainer } from './log/retain.js';
+import { encodeRecord, recordId } from './records.js';
+import type { AppendReceipt } from './reports.js';
+
+/** Bytes of JSON, and records, that one `appendMany` takes: what a log can still be reopened with after a full disk. */
+const MANY_BYTES_MAX = 8 * 1_048_576;
+const MANY_RECORDS_MAX = 100_000;
+
+export interface IntakeContext {
+  readonly log: Log;
+  readonly retainer: Retainer;
+  /** The policy of a kind; throws for an unknown one, and once the log is closed. */
+  readonly policyOf: (kind: string) => Readonly<StreamPolicy>;
+  readonly onEvent: (event: WalEvent) => void;
+}
+
+export class Intake {
+  readonly #context: IntakeContext;
+  /** Kinds whose last offer failed: told once, until one succeeds. */
+  readonly #failing = new Set<string>();
+  #offersFailed = 0;
+
+  constructor(context: IntakeContext) {
+    this.#context = context;
+  }
+
+  /** Records that `offer` could not make durable. */
+  get offersFailed(): number {
+    return this.#offersFailed;
+  }
+
+  /** See `Wal.append`. */
+  async append(kind: string, record: unknown): Promise<AppendReceipt> {
+    const { log, retainer, policyOf } = this.#context;
+    const { maxRecordBytes, commitDelayMs } = policyOf(kind);
+    const json = encodeRecord(kind, record, maxRecordBytes);
+    const bytes = Buffer.byteLength(json);
+    retainer.checkRoom(kind, bytes);
+    const [place] = await log.append([{ kind, records: [json] }], bytes, commitDelayMs);
+    const { writerId, firstSeq } = place!;
+    return { id: recordId(writerId, kind, firstSeq), seq: firstSeq };
+  }
+
+  /** See `Wal.appendMany`. */
+  async appendMany(kind: string, records: readonly unknown[]): Promise<AppendReceipt[]> {
+    const { log, retainer, policyOf } = this.#context;
+    const { maxRecordBytes, commitDelayMs } = policyOf(kind);
+    if (!Array.isArray(records)) {
+      throw new WalError('WAL_RECORD_INVALID', `expected records of '${kind}' to be an array`);
+    }
+    if (records.length === 0) return [];
+    if (records.length > MANY_RECORDS_MAX) throw tooMany(`${records.length} records`);
+    const jsons = records.map((record: unknown) => encodeRecord(kind, record, maxRecordBytes));
+    const bytes = jsons.reduce((sum, json) => sum + Buffer.byteLength(json), 0);
+    if (bytes > MANY_BYTES_MAX) throw tooMany(`${bytes} bytes of records`);
+    retainer.checkRoom(kind, bytes);
+    const [place] = await log.append([{ kind, records: jsons }], bytes, commitDelayMs);
+    const { writerId, firstSeq } = place!;
+    return jsons.map((_, n) => ({ id: recordId(writerId, kind, firstSeq + n), seq: firstSeq + n }));
+  }
+
+  /** See `Wal.offer`. */
+  offer(kind: string, record: unknown): boolean {
+    const { log, retainer, policyOf } = this.#context;
+    try {
+      const { maxRecordBytes, commitDelayMs } = policyOf(kind);
+      const json = encodeRecord(kind, record, maxRecordBytes);
+      const bytes = Buffer.byteLength(json);
+      retainer.checkRoom(kind, bytes);
+      log.checkRoom(1, bytes);
+      log.append([{ kind, records: [json] }], bytes, commitDelayMs).then(
+        () => this.#failing.delete(kind),
+        (error: unknown) => this.#failed(kind, error),
+      );
+      return true;
+    } catch (error) {
+      this.#failed(kind, error);
+      return false;
+    }
+  }
+
+  #failed(kind: string, error: unknown): void {
+    this.#offersFailed++;
+    if (this.#failing.has(kind)) return;
+    this.#failing.add(kind);
+    const code = error instanceof WalError ? error.code : 'WAL_RECORD_INVALID';
+    this.#context.onEvent({ type: 'offer-failed', kind, code, message: messageOf(error) });
+  }
+}
+
+function tooMany(what: string): WalError {
+  const limits = `${MANY_RECORDS_MAX} records of ${MANY_BYTES_MAX} bytes together`;
+  return new WalError(
+    'WAL_RECORD_TOO_LARGE',
+    `${what} are more than one commit takes (${limits}); append in parts`,
+  );
+}

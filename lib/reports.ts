@@ -1,0 +1,30 @@
+// What the calls of a Wal take and report: shapes only.
+
+/** Where an appended record is: durable under this id. */
+export interface AppendReceipt {
+  /** `<writer id>:<kind>:<seq>`; never reused for other content. */
+  id: string;
+  seq: number;
+}
+
+export interface EvictOptions<Kind extends string = string> {
+  /** Only this stream. @default all of them together */
+  kind?: Kind;
+  /** Evict until at most this many bytes are stored. Integer >= 0. */
+  maxBytes?: number;
+  /** Evict what was appended longer ago than this, in ms by the wall clock. Integer >= 0. */
+  maxAgeMs?: number;
+}
+
+export interface EvictReport {
+  /** Records that went. */
+  evicted: number;
+  /** Of them, records that at least one shipper had not delivered. Never any of a `reject` stream. */
+  dropped: number;
+  freedBytes: number;
+}
+
+export interface CompactReport {
+  bytesBefore: number;
+  bytesAfter: number;
+}

@@ -1,0 +1,143 @@
+// When a batch goes: reads what comes after a place, as soon as it is a full batch or has waited long enough.
+// Knows nothing of sinks; what can't be read is given up for lost first, so that reading never stops there.
+
+import type { Clock } from '../clock.js';
+import { WalError } from '../errors.js';
+import { lose } from '../log/evict.js';
+import type { Log } from '../log/log.js';
+import type { Damage } from '../log/read.js';
+import { readAfter } from '../log/read.js';
+import type { LoadedBatch } from './batch.js';
+import { loadBatch } from './batch.js';
+import { Wake } from './wake.js';
+
+export interface LoaderContext {
+  readonly log: Log;
+  readonly kind: string;
+  readonly clock: Clock;
+  readonly lingerMs: number;
+  readonly batchMax: number;
+  readonly batchBytes: number;
+  /** Whether notices are part of a batch's body. */
+  readonly notices: boolean;
+  /** Ends waiting. */
+  readonly signal: AbortSignal;
+  readonly onLost: (damage: Damage) => void;
+}
+
+export class Loader {
+  readonly #context: LoaderContext;
+  readonly #wake = new Wake();
+  /** Everything up to here was read. */
+  #readTo = 0;
+  /** The monotonic moment since which something above `#readTo` waits. */
+  #waitingSince: number | undefined;
+  /** The last chunk ended at a bound: what comes behind it has waited long enough. */
+  #full = false;
+  #hurried = 0;
+  /** Lines in a batch: fewer while the destination takes fewer. */
+  #batchMax: number;
+  #rows = 8;
+
+  constructor(context: LoaderContext) {
+    this.#context = context;
+    this.#batchMax = context.batchMax;
+  }
+
+  /** Begins again behind a seq: what was read beyond it counts for nothing. */
+  rewind(seq: number): void {
+    this.#readTo = seq;
+    this.#waitingSince = undefined;
+    this.#full = false;
+    this.look();
+  }
+
+  /** Notes since when something waits, and wakes whoever waits for it. To be called after each commit. */
+  look(): void {
+    const { log, kind, clock } = this.#context;
+    if (log.stream(kind).lastSeq > this.#readTo) this.#waitingSince ??= clock.monotonic();
+    this.#wake.notify();
+  }
+
+  /** Nothing lingers until the returned function is called. */
+  hurry(): () => void {
+    this.#hurried++;
+    this.#wake.notify();
+    return () => this.#hurried--;
+  }
+
+  /** The destination takes fewer lines than this at once. */
+  halve(lines: number): void {
+    this.#batchMax = Math.max(1, Math.floor(lines / 2));
+  }
+
+  /** A batch was taken: try twice as much next time, up to what is wanted. */
+  grow(): void {
+    this.#batchMax = Math.min(this.#batchMax * 2, this.#context.batchMax);
+  }
+
+  /** The next batch, as soon as it should go; `undefined` when told to stop. */
+  async next(onWaiting: () => void): Promise<LoadedBatch | undefined> {
+    while (!this.#context.signal.aborted) {
+      const loaded = await this.ready();
+      if (loaded) return loaded;
+      onWaiting();
+      await this.#waitForMore();
+    }
+    return undefined;
+  }
+
+  /** The next batch if one should go now. */
+  async ready(): Promise<LoadedBatch | undefined> {
+    const { log, kind, batchBytes, notices } = this.#context;
+    while (this.#lingerLeftMs() === 0) {
+      const stream = log.stream(kind);
+      const removals = log.claims.removals(kind);
+      const bounds = { upTo: stream.lastSeq, recordsMax: this.#batchMax, lineBytesMax: batchBytes };
+      const chunk = await readAfter(log.store, stream, this.#readTo, { ...bounds, rows: this.#rows });
+      this.#rows = Math.max(1, chunk.rows);
+      const damage = chunk.steps.find((step) => step.is === 'damage')?.damage;
+      const loaded = damage ?? (await loadBatch(log.identity, kind, chunk.steps, removals, notices));
+      if ('batch' in loaded) {
+        this.rewind(loaded.to);
+        this.#full = chunk.full && this.#waitingSince !== undefined;
+        return loaded;
+      }
+      await this.#lose(loaded);
+    }
+    return undefined;
+  }
+
+  async #waitForMore(): Promise<void> {
+    const { clock, signal } = this.#context;
+    const lingerMs = this.#lingerLeftMs();
+    // Asked again here, without a turn in between: a notification after `ready` looked would be missed.
+    if (lingerMs === 0) return;
+    // Linked by hand: AbortSignal.any on a signal that lives as long as the process leaks in Node 20 and 22.
+    const over = new AbortController();
+    const stop = () => over.abort();
+    signal.addEventListener('abort', stop, { once: true });
+    if (signal.aborted) stop();
+    const waits = [this.#wake.wait(over.signal)];
+    if (lingerMs !== undefined) waits.push(clock.sleep(lingerMs, over.signal));
+    await Promise.race(waits);
+    signal.removeEventListener('abort', stop);
+    over.abort();
+  }
+
+  /** How long what waits may still wait for company; `undefined` where nothing waits. */
+  #lingerLeftMs(): number | undefined {
+    const { log, kind, clock, lingerMs } = this.#context;
+    if (this.#waitingSince === undefined) return undefined;
+    const waiting = log.stream(kind).lastSeq - this.#readTo;
+    if (waiting >= this.#batchMax || this.#hurried > 0 || this.#full) return 0;
+    return Math.max(0, this.#waitingSince + lingerMs - clock.monotonic());
+  }
+
+  async #lose(damage: Damage): Promise<void> {
+    const { log, kind, onLost } = this.#context;
+    const { from, to, what } = damage;
+    if (await lose(log, kind, damage)) return onLost(damage);
+    throw new WalError('WAL_CORRUPT', `${what} at ${from} to ${to} of '${kind}', held by another shipper`);
+  }
+}

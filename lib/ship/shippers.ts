@@ -1,0 +1,100 @@
+// The shippers of one log: which run, what they share, and how they end together.
+
+import type { Clock } from '../clock.js';
+import { checkInteger, expected } from '../config.js';
+import { WalError } from '../errors.js';
+import type { WalEvent } from '../events.js';
+import type { Log } from '../log/log.js';
+import { Breaker } from './breaker.js';
+import type { ShipOptions } from './shipper.js';
+import { Shipper } from './shipper.js';
+import type { Sink } from './sink.js';
+
+export class Shippers {
+  readonly #log: Log;
+  readonly #clock: Clock;
+  readonly #onEvent: (event: WalEvent) => void;
+  /** By kind and name. */
+  readonly #running = new Map<string, Shipper>();
+  /** By the sinks' names: streams that ship to one destination learn of its outage together. */
+  readonly #breakers = new Map<string, Breaker>();
+  readonly #sinks = new Set<Sink>();
+
+  constructor(log: Log, clock: Clock, onEvent: (event: WalEvent) => void) {
+    this.#log = log;
+    this.#clock = clock;
+    this.#onEvent = onEvent;
+  }
+
+  get(kind: string, name: string): Shipper | undefined {
+    return this.#running.get(`${kind}/${name}`);
+  }
+
+  /** @throws {WalError} `WAL_CONFIG`: not one of the declared names, running already, or an option that does not fit. */
+  start(
+    kind: string,
+    declared: readonly string[],
+    sink: Sink,
+    options: ShipOptions & { batchMax: number },
+  ): Shipper {
+    const { name = 'default', lingerMs = 100, batchMax, batchBytes = 1_048_576 } = options;
+    if (!declared.includes(name)) {
+      throw new WalError(
+        'WAL_CONFIG',
+        `'${kind}' has no shipper '${name}'; declared are ${declared.join(', ')} (streams.${kind}.shippers)`,
+      );
+    }
+    if (typeof sink?.send !== 'function' || typeof sink.name !== 'string') {
+      throw expected('sink', 'a Sink: a name and a send function', typeof sink);
+    }
+    const key = `${kind}/${name}`;
+    if (this.#running.has(key)) {
+      throw new WalError('WAL_CONFIG', `the shipper '${name}' of '${kind}' runs already`);
+    }
+    checkInteger('lingerMs', lingerMs, 0, 60_000);
+    checkInteger('batchMax', batchMax, 1, 100_000);
+    checkInteger('batchBytes', batchBytes, 1024);
+    const shipper = new Shipper({
+      log: this.#log,
+      kind,
+      sink,
+      breaker: this.#breaker(sink.name),
+      clock: this.#clock,
+      random: Math.random,
+      options: { name, lingerMs, batchMax, batchBytes },
+      onEvent: this.#onEvent,
+      onStopped: () => this.#running.delete(key),
+    });
+    this.#sinks.add(sink);
+    this.#running.set(key, shipper);
+    return shipper;
+  }
+
+  /** Resolves when every backlog is empty, or after `withinMs`. */
+  async drain(withinMs: number): Promise<void> {
+    const late = new AbortController();
+    const idle = [...this.#running.values()].map((shipper) => shipper.idle({ signal: late.signal }));
+    const drained = Promise.allSettled(idle);
+    await Promise.race([drained, this.#clock.sleep(withinMs, late.signal)]);
+    late.abort();
+    await drained;
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([...this.#running.values()].map((shipper) => shipper.stop()));
+  }
+
+  /** Closes every sink that was ever shipped to. A sink that can't is no reason not to close the log. */
+  async closeSinks(): Promise<void> {
+    await Promise.allSettled([...this.#sinks].map(async (sink) => sink.close?.()));
+  }
+
+  #breaker(sinkName: string): Breaker {
+    let breaker = this.#breakers.get(sinkName);
+    if (!breaker) {
+      breaker = new Breaker(this.#clock);
+      this.#breakers.set(sinkName, breaker);
+    }
+    return breaker;
+  }
+}

@@ -1,0 +1,11 @@
+// `npm test [-- PART-OF-A-PATH…]`: runs the tests below test/, all or those whose path contains a part.
+
+import { killRunning, runTests } from './runner.js';
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => {
+    killRunning();
+    process.exit(1);
+  });
+}
+process.exitCode = (await runTests({ root: 'test', filters: process.argv.slice(2) })) ? 0 : 1;
