@@ -42,5 +42,10 @@ export class WalError extends Error {
 
 /** The message of anything that was thrown, for messages that wrap it. */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  try {
+    return error instanceof Error ? error.message : String(error);
+  } catch {
+    // An object that can't be made a string: not every thrown thing is an error.
+    return typeof error;
+  }
 }

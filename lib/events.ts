@@ -24,5 +24,9 @@ export type WalEvent =
   | { type: 'ship-failing'; kind: string; shipper: string; sink: string; message: string }
   /** The outage is over. */
   | { type: 'ship-recovered'; kind: string; shipper: string; sink: string; failedAttempts: number }
-  /** The disk refused a commit. */
-  | { type: 'write-failed'; message: string };
+  /** The disk refused a commit. The log opens its database again and goes on; `recovered` tells when. */
+  | { type: 'write-failed'; message: string }
+  /** The disk is full. Room is made by giving records of `drop-oldest` streams up; `recovered` tells when. */
+  | { type: 'disk-full'; message: string }
+  /** The log takes records again. */
+  | { type: 'recovered'; message: string };

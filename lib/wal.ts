@@ -11,6 +11,7 @@ import { importFiles } from './import/import.js';
 import { evictOlder, evictToBounds } from './log/evict.js';
 import type { Eviction } from './log/evict.js';
 import { isFolder, logFolder, makeFolder } from './log/folder.js';
+import type { LogOptions } from './log/log.js';
 import { Log } from './log/log.js';
 import { forget } from './log/operations.js';
 import { Retainer } from './log/retain.js';
@@ -75,11 +76,10 @@ export class Wal<Kinds extends Record<keyof Kinds, object> = DefaultKinds> {
     options: WalOptions,
   ): Promise<Wal<Kinds>> {
     const config = resolveConfig(options);
-    const { service, instance, varDir, clock, maxBytes } = config;
+    const { service, instance, varDir } = config;
     const dir = logFolder(varDir, service, instance);
     await makeFolder(varDir, dir);
-    const onWriteFailed = writeFailedEvent(config.onEvent);
-    const log = await Log.open({ dir, create: { service, instance }, clock, maxBytes, onWriteFailed });
+    const log = await Log.open({ ...logOptions(config), dir, create: { service, instance }, repairs: true });
     return await Wal.#wire<Kinds>(log, config);
   }
 
@@ -95,8 +95,9 @@ export class Wal<Kinds extends Record<keyof Kinds, object> = DefaultKinds> {
   ): Promise<Wal<Record<string, object>>> {
     const config = resolveConfig({ ...options, service: 'any', varDir: dir });
     if (!(await isFolder(join(dir, 'db')))) throw new WalError('WAL_CONFIG', `no log in ${dir}`);
-    const { clock, maxBytes } = config;
-    const log = await Log.open({ dir, clock, maxBytes, onWriteFailed: writeFailedEvent(config.onEvent) });
+    // A tool that looks in for a moment holds nothing back, and leaves damage to whom the log belongs.
+    const reserveBytes = options.reserveBytes ?? 0;
+    const log = await Log.open({ ...logOptions(config), dir, reserveBytes, repairs: false });
     const streams = new Map(config.streams);
     for (const { kind, cursors } of log.streams.values()) {
       const known = streams.get(kind);
@@ -331,6 +332,11 @@ function quietly(onEvent: (event: WalEvent) => void): (event: WalEvent) => void 
   };
 }
 
-function writeFailedEvent(onEvent: (event: WalEvent) => void): (error: Error) => void {
-  return (error) => quietly(onEvent)({ type: 'write-failed', message: error.message });
+function logOptions({
+  clock,
+  maxBytes,
+  reserveBytes,
+  onEvent,
+}: WalConfig): Omit<LogOptions, 'dir' | 'repairs'> {
+  return { clock, maxBytes, reserveBytes, onEvent: quietly(onEvent) };
 }

@@ -5,47 +5,19 @@
 
 import type { Clock } from '../clock.js';
 import { WalError, messageOf } from '../errors.js';
-import type { Appended, Append } from './encode.js';
+import type { Append, Appended } from './encode.js';
 import { DEFLATE_BYTES_MIN, encodeAppends } from './encode.js';
-import type { Changes } from './store.js';
+import type { AppendOperation, Apply, Operation } from './queue.js';
+import { Queue } from './queue.js';
 import type { Streams } from './state.js';
 import { Draft } from './state.js';
-
-/** Bytes of JSON that one commit takes, unless a single append has more. */
-const COMMIT_BYTES_MAX = 4 * 1_048_576;
-/** Changes of keys that one commit takes, unless a single operation has more. */
-const COMMIT_KEYS_MAX = 5000;
-/** Records and bytes of JSON that may wait for the disk; beyond, an append is refused. */
-export const WAITING_RECORDS_MAX = 100_000;
-export const WAITING_BYTES_MAX = 64 * 1_048_576;
-
-/** An append, or a change of anything else: both become part of one commit, atomically. */
-type Operation = {
-  /** Bytes of JSON, and keys, that it adds to a commit. */
-  readonly bytes: number;
-  readonly keys: number;
-  readonly records: number;
-  /** The monotonic moment from which it wants to be committed. */
-  readonly dueAt: number;
-  readonly reject: (error: Error) => void;
-} & (
-  | {
-      readonly appends: readonly Append[];
-      readonly also?: Apply<void>;
-      readonly resolve: (appended: readonly Appended[]) => void;
-    }
-  | { readonly appends?: never; readonly apply: Apply<unknown>; readonly resolve: (result: unknown) => void }
-);
-
-/** Changes a draft. Must leave it as it was when it throws. */
-export type Apply<T> = (draft: Draft) => T;
+import type { Changes } from './store.js';
 
 /** A commit that is encoded: what to write, and whom to tell. */
 interface Prepared {
   readonly draft: Draft;
-  readonly writerId: string;
-  readonly done: (() => void)[];
-  readonly operations: readonly Operation[];
+  /** Each operation that waits for it, with how to tell that it is on disk. */
+  outcomes: readonly { readonly operation: Operation; readonly tell: () => void }[];
 }
 
 type Phase =
@@ -55,38 +27,44 @@ type Phase =
   | { at: 'failed'; error: WalError }
   | { at: 'closed' };
 
+/** What becomes of appends: they go in, wait in the queue, or are refused. Other changes always go in. */
+export type Gate = { at: 'open' } | { at: 'held' } | { at: 'refusing'; error: () => WalError };
+
 /** What the writer needs of the log around it. */
 export interface WriterContext {
   readonly clock: Clock;
   /** The first part of the ids that it gives. */
-  writerId: () => string;
+  readonly writerId: () => string;
   /** Writes durably, as `Store.commit` says. */
-  write: (changes: Changes) => Promise<void>;
+  readonly write: (changes: Changes) => Promise<void>;
   /** Called after each commit, with the state that is on disk now. */
-  committed: (streams: Streams, changedKinds: readonly string[]) => void;
+  readonly committed: (streams: Streams, changedKinds: readonly string[]) => void;
   /**
-   * Called after a rejected write. Resolves when what the commit wanted is on disk, exactly once, and
-   * writing can go on; rejects where that is impossible.
+   * Called after a rejected write; the handle is poisoned. Resolves when it can be written again, and says
+   * whether what the commit wanted is there. Until then it may call `giveUp`, when it will take long. Rejects
+   * where there will be no more writing.
    */
-  settle: (changes: Changes, error: Error) => Promise<void>;
+  readonly settle: (changes: Changes, error: Error, giveUp: () => void) => Promise<boolean>;
+  /** Called when seqs that were given may come again for other records. */
+  readonly renewWriterId: () => void;
 }
 
 export class Writer {
   readonly #context: WriterContext;
-  readonly #queue: Operation[] = [];
+  readonly #queue = new Queue();
   /** What is on disk, and with what is being prepared and written taken in. */
   #durable: Streams;
   #latest: Streams;
   #phase: Phase = { at: 'open' };
+  #gate: Gate = { at: 'open' };
   #preparing = false;
+  /** Counts how often writing began again from what is on disk: what was prepared before is void. */
+  #epoch = 0;
   #ready: Prepared | undefined;
   #writing: Prepared | undefined;
   #wake: { dueAt: number; timer: AbortController } | undefined;
   #scheduled = false;
   #closing = false;
-  #waitingRecords = 0;
-  #waitingBytes = 0;
-  #queuedBytes = 0;
   #idleWaiters: (() => void)[] = [];
 
   constructor(streams: Streams, context: WriterContext) {
@@ -95,19 +73,22 @@ export class Writer {
     this.#context = context;
   }
 
-  get waitingRecords(): number {
-    return this.#waitingRecords;
+  get waitingBytes(): number {
+    return this.#queue.waitingBytes;
   }
 
-  get waitingBytes(): number {
-    return this.#waitingBytes;
+  /** Lets appends in, holds them back, or refuses them, also those that wait. */
+  set gate(gate: Gate) {
+    this.#gate = gate;
+    if (gate.at === 'refusing') this.#reject(this.#queue.remove('appends'), gate.error());
+    this.#schedule();
   }
 
   /**
    * Appends records, all or nothing, in one commit; with `also`, other changes with them. Returns one place for
    * each append.
    *
-   * @throws {WalError} `WAL_OVERLOADED` at once, `WAL_IO`, `WAL_CLOSED`.
+   * @throws {WalError} `WAL_OVERLOADED`, `WAL_FULL`, `WAL_CLOSED`: not appended. `WAL_IO`: unknown.
    */
   append(
     appends: readonly Append[],
@@ -118,69 +99,55 @@ export class Writer {
     return new Promise((resolve, reject) => {
       const records = appends.reduce((sum, append) => sum + append.records.length, 0);
       this.checkRoom(records, bytes);
-      const dueAt = delayMs === 0 ? 0 : this.#context.clock.monotonic() + delayMs;
-      this.#enqueue({ appends, bytes, keys: 0, records, dueAt, resolve, reject, ...(also && { also }) });
+      const dueAt = delayMs === 0 || this.#closing ? 0 : this.#context.clock.monotonic() + delayMs;
+      this.#queue.push({ is: 'append', appends, bytes, keys: 0, records, dueAt, also, resolve, reject });
+      this.#schedule();
     });
   }
 
   /**
    * Whether an append of so much would be taken now.
    *
-   * @throws {WalError} `WAL_OVERLOADED`, `WAL_IO`, `WAL_CLOSED`.
+   * @throws {WalError} `WAL_OVERLOADED`, `WAL_FULL`, `WAL_IO`, `WAL_CLOSED`.
    */
   checkRoom(records: number, bytes: number): void {
-    if (this.#phase.at === 'failed') throw this.#phase.error;
-    if (this.#phase.at === 'closed' || this.#closing) throw new WalError('WAL_CLOSED', 'the log is closed');
-    const full =
-      this.#waitingRecords + records > WAITING_RECORDS_MAX || this.#waitingBytes + bytes > WAITING_BYTES_MAX;
-    if (full && this.#waitingRecords > 0) {
-      throw new WalError(
-        'WAL_OVERLOADED',
-        `${this.#waitingRecords} records (${this.#waitingBytes} bytes) already wait for the disk; append slower or await what was appended`,
-      );
-    }
+    this.#checkOpen();
+    if (this.#gate.at === 'refusing') throw this.#gate.error();
+    this.#queue.checkRoom(records, bytes);
   }
 
   /** Any other change. `keysMax`: how many keys it may change. Resolves with what `apply` returned, once it is durable. */
   change<T>(apply: Apply<T>, keysMax = 1): Promise<T> {
     return new Promise<T>((resolve, reject) => {
+      this.#checkOpen();
       const settle = resolve as (result: unknown) => void;
-      this.#enqueue({ apply, bytes: 0, keys: keysMax, records: 0, dueAt: 0, resolve: settle, reject });
+      const waiting = { bytes: 0, keys: keysMax, records: 0, dueAt: 0, reject };
+      this.#queue.push({ is: 'change', apply, ...waiting, resolve: settle });
+      this.#schedule();
     });
   }
 
   /** Resolves when nothing waits and nothing is in flight. */
   async drained(): Promise<void> {
-    for (const operation of this.#queue) Object.assign(operation, { dueAt: 0 });
-    this.#wake?.timer.abort();
+    this.#queue.hurry();
     this.#schedule();
     if (!this.#idle) await new Promise<void>((resolve) => this.#idleWaiters.push(resolve));
   }
 
   /** Refuses what comes, commits what waits. Resolves when the disk is quiet. */
   async close(): Promise<void> {
-    if (this.#phase.at === 'open' || this.#phase.at === 'settling') {
-      const drained = this.drained();
-      this.#closing = true;
-      await drained;
-      this.#phase = { at: 'closed' };
-    }
+    this.#closing = true;
+    await this.drained();
+    this.#phase = { at: 'closed' };
   }
 
   get #idle(): boolean {
     return this.#queue.length === 0 && !this.#preparing && !this.#ready && !this.#writing;
   }
 
-  #enqueue(operation: Operation): void {
-    if (this.#phase.at === 'failed') return operation.reject(this.#phase.error);
-    if (this.#phase.at === 'closed' || this.#closing) {
-      return operation.reject(new WalError('WAL_CLOSED', 'the log is closed'));
-    }
-    this.#queue.push(operation);
-    this.#waitingRecords += operation.records;
-    this.#waitingBytes += operation.bytes;
-    this.#queuedBytes += operation.bytes;
-    this.#schedule();
+  #checkOpen(): void {
+    if (this.#phase.at === 'failed') throw this.#phase.error;
+    if (this.#phase.at === 'closed' || this.#closing) throw new WalError('WAL_CLOSED', 'the log is closed');
   }
 
   /** A turn later, so that everything appended in this turn, or by those just told, comes along. */
@@ -194,92 +161,86 @@ export class Writer {
   }
 
   #next(): void {
-    if (this.#phase.at !== 'open') return;
-    if (this.#ready && !this.#writing) this.#write(this.#ready);
     if (this.#idle) {
       for (const resolve of this.#idleWaiters.splice(0)) resolve();
       return;
     }
+    if (this.#phase.at !== 'open') return;
+    if (this.#ready && !this.#writing) this.#write(this.#ready);
     if (this.#preparing || this.#ready || this.#queue.length === 0) return;
     // While a commit syncs, only a group that is worth deflating starts early; a small one waits for company.
-    if (this.#writing && this.#queuedBytes < DEFLATE_BYTES_MIN) return;
-    if (!this.#isDue()) return;
-    this.#prepare(this.#take());
+    if (this.#writing && this.#queue.queuedBytes < DEFLATE_BYTES_MIN) return;
+    const appends = this.#gate.at === 'open';
+    if (this.#isDue(this.#queue.dueAt(appends))) this.#prepare(this.#queue.take(appends));
   }
 
-  #isDue(): boolean {
-    let dueAt = Infinity;
-    for (const operation of this.#queue) {
-      if (operation.dueAt === 0) return true;
-      dueAt = Math.min(dueAt, operation.dueAt);
+  /** Whether a moment has come; where not, it is waited for. */
+  #isDue(dueAt: number): boolean {
+    if (dueAt === Infinity) return false;
+    const delayMs = dueAt === 0 ? 0 : dueAt - this.#context.clock.monotonic();
+    if (this.#wake && (delayMs <= 0 || this.#wake.dueAt !== dueAt)) {
+      this.#wake.timer.abort();
+      this.#wake = undefined;
     }
-    const delayMs = dueAt - this.#context.clock.monotonic();
     if (delayMs <= 0) return true;
-    if (this.#wake?.dueAt !== dueAt) {
-      this.#wake?.timer.abort();
+    if (!this.#wake) {
       const timer = new AbortController();
       this.#wake = { dueAt, timer };
-      void this.#context.clock.sleep(delayMs, timer.signal).then(() => {
-        if (this.#wake?.timer === timer) this.#wake = undefined;
-        this.#schedule();
-      });
+      void this.#context.clock.sleep(delayMs, timer.signal).then(() => this.#schedule());
     }
     return false;
   }
 
-  /** The next commit's operations, in the order in which they came. */
-  #take(): Operation[] {
-    let bytes = 0;
-    let keys = 0;
-    let n = 0;
-    for (const operation of this.#queue) {
-      bytes += operation.bytes;
-      keys += operation.keys;
-      if (n > 0 && (bytes > COMMIT_BYTES_MAX || keys > COMMIT_KEYS_MAX)) break;
-      n++;
-    }
-    const operations = this.#queue.splice(0, n);
-    for (const operation of operations) this.#queuedBytes -= operation.bytes;
-    return operations;
-  }
-
+  /** Applies and encodes operations; those that throw are rejected alone. */
   #prepare(operations: readonly Operation[]): void {
     const draft = new Draft(this.#latest);
-    const done: (() => void)[] = [];
-    const kept: Operation[] = [];
-    const appends: Append[] = [];
-    const told: { from: number; resolve: (appended: readonly Appended[]) => void }[] = [];
+    const outcomes: { operation: Operation; tell: () => void }[] = [];
+    const appending: AppendOperation[] = [];
     for (const operation of operations) {
       try {
-        if (operation.appends) {
+        if (operation.is === 'append') {
           operation.also?.(draft);
-          told.push({ from: appends.length, resolve: operation.resolve });
-          appends.push(...operation.appends);
+          appending.push(operation);
         } else {
           const result = operation.apply(draft);
-          done.push(() => operation.resolve(result));
+          outcomes.push({ operation, tell: () => operation.resolve(result) });
         }
-        kept.push(operation);
       } catch (error) {
-        this.#release([operation]);
-        operation.reject(error as Error);
+        this.#reject([operation], error as Error);
       }
     }
-    const writerId = this.#context.writerId();
+    const epoch = this.#epoch;
     const finish = (appended: readonly Appended[]) => {
-      for (const [n, { from, resolve }] of told.entries()) {
-        const places = appended.slice(from, told[n + 1]?.from ?? appended.length);
-        done.push(() => resolve(places));
-      }
       this.#preparing = false;
+      if (epoch !== this.#epoch)
+        return this.#prepareAgain([...outcomes.map((one) => one.operation), ...appending]);
+      let from = 0;
+      for (const operation of appending) {
+        const places = appended.slice(from, (from += operation.appends.length));
+        outcomes.push({ operation, tell: () => operation.resolve(places) });
+      }
       this.#latest = draft.streams;
-      this.#ready = { draft, writerId, done, operations: kept };
+      this.#ready = { draft, outcomes };
       this.#next();
     };
+    const { clock, writerId } = this.#context;
+    const appends = appending.flatMap((operation) => operation.appends);
     this.#preparing = true;
-    const encoded = encodeAppends(draft, appends, writerId, this.#context.clock.now());
-    if (encoded instanceof Promise) void encoded.then(finish, (error: unknown) => this.#fail(error, kept));
-    else finish(encoded);
+    const encoded = encodeAppends(draft, appends, writerId(), clock.now());
+    if (!(encoded instanceof Promise)) return finish(encoded);
+    void encoded.then(finish, (error: unknown) => {
+      // Deflating failed: out of memory, most likely.
+      this.#preparing = false;
+      this.#fail(error);
+      this.#reject(operations, error as Error);
+    });
+  }
+
+  /** What was prepared on a state that is not there any more. */
+  #prepareAgain(operations: readonly Operation[]): void {
+    if (this.#phase.at === 'failed') return this.#reject(operations, this.#phase.error);
+    this.#queue.putBack(operations);
+    this.#schedule();
   }
 
   #write(prepared: Prepared): void {
@@ -287,52 +248,102 @@ export class Writer {
     this.#writing = prepared;
     const { changes } = prepared.draft;
     const written = changes.size === 0 ? Promise.resolve() : this.#context.write(changes);
-    void written
-      .catch(async (error: unknown) => {
-        // Nothing is written to this handle again; what the commit wanted may be there or not.
-        this.#phase = { at: 'settling' };
-        await this.#context.settle(changes, error as Error);
-        this.#phase = { at: 'open' };
-      })
-      .then(
-        () => this.#written(prepared),
-        (error: unknown) => this.#fail(error, prepared.operations),
-      );
+    void written.then(
+      () => this.#written(prepared),
+      (error: unknown) => this.#settle(prepared, error as Error),
+    );
   }
 
   #written(prepared: Prepared): void {
     this.#writing = undefined;
-    this.#durable = prepared.draft.streams;
-    this.#release(prepared.operations);
-    this.#context.committed(this.#durable, prepared.draft.changedKinds);
-    for (const tell of prepared.done) tell();
+    this.#take(prepared);
     // What is ready goes to the disk at once; a new group waits a turn for those who were just told.
-    if (this.#ready) this.#write(this.#ready);
+    if (this.#ready && this.#phase.at === 'open') this.#write(this.#ready);
     this.#schedule();
   }
 
-  /** Rejects everything that waits: with a seq, its fate is unknown; without, it was never tried. */
-  #fail(cause: unknown, operations: readonly Operation[]): void {
+  /** What was written is the state now. */
+  #take({ draft, outcomes }: Prepared): void {
+    this.#durable = draft.streams;
+    this.#queue.release(outcomes.map(({ operation }) => operation));
+    this.#context.committed(this.#durable, draft.changedKinds);
+    for (const { tell } of outcomes) tell();
+  }
+
+  /**
+   * After a rejected write: it may be on disk or not. Once that is known, it is taken or written again under the
+   * same ids. Where that takes long, appends that hold a seq are rejected, and numbering resumes from the end
+   * that is found, under a new writer id.
+   */
+  async #settle(prepared: Prepared, error: Error): Promise<void> {
+    this.#phase = { at: 'settling' };
+    const { changes } = prepared.draft;
+    let given = true;
+    const giveUp = () => {
+      if (!given) return;
+      given = false;
+      const unknown = new WalError('WAL_IO', `the disk refused a commit: ${messageOf(error)}`, {
+        cause: error,
+      });
+      for (const commit of [prepared, this.#ready]) {
+        if (!commit) continue;
+        const operations = commit.outcomes.map(({ operation }) => operation);
+        commit.outcomes = commit.outcomes.filter(({ operation }) => operation.is === 'change');
+        this.#reject(
+          operations.filter((operation) => operation.is === 'append'),
+          unknown,
+        );
+      }
+    };
+    try {
+      let isThere = await this.#context.settle(changes, error, giveUp);
+      while (!isThere && given) {
+        isThere = await this.#context.write(changes).then(
+          () => true,
+          (again: unknown) => this.#context.settle(changes, again as Error, giveUp),
+        );
+      }
+      this.#phase = { at: 'open' };
+      if (given) this.#written(prepared);
+      else this.#resume(prepared, isThere);
+    } catch (fatal) {
+      this.#fail(fatal);
+    }
+  }
+
+  /** Goes on from what is on disk, after appends that held a seq were rejected. */
+  #resume(prepared: Prepared, isThere: boolean): void {
+    const again = [...(this.#ready?.outcomes ?? [])];
+    if (isThere) this.#take(prepared);
+    else again.unshift(...prepared.outcomes);
+    this.#queue.putBack(again.map(({ operation }) => operation));
+    this.#startOver();
+    this.#context.renewWriterId();
+    this.#schedule();
+  }
+
+  #startOver(): void {
+    this.#epoch++;
+    this.#ready = undefined;
+    this.#writing = undefined;
+    this.#latest = this.#durable;
+  }
+
+  /** The end of writing: everything that waits is rejected. With a seq, its fate is unknown. */
+  #fail(cause: unknown): void {
     const error =
       cause instanceof WalError
         ? cause
         : new WalError('WAL_IO', `the disk refused a commit: ${messageOf(cause)}`, { cause });
     this.#phase = { at: 'failed', error };
-    const all = [...operations, ...(this.#ready?.operations ?? []), ...this.#queue.splice(0)];
-    this.#latest = this.#durable;
-    this.#preparing = false;
-    this.#ready = undefined;
-    this.#writing = undefined;
-    this.#queuedBytes = 0;
-    this.#release(all);
-    for (const operation of all) operation.reject(error);
-    for (const resolve of this.#idleWaiters.splice(0)) resolve();
+    const held = [...(this.#writing?.outcomes ?? []), ...(this.#ready?.outcomes ?? [])];
+    this.#reject([...held.map(({ operation }) => operation), ...this.#queue.remove('all')], error);
+    this.#startOver();
+    this.#schedule();
   }
 
-  #release(operations: readonly Operation[]): void {
-    for (const operation of operations) {
-      this.#waitingRecords -= operation.records;
-      this.#waitingBytes -= operation.bytes;
-    }
+  #reject(operations: readonly Operation[], error: Error): void {
+    this.#queue.release(operations);
+    for (const operation of operations) operation.reject(error);
   }
 }

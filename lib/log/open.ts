@@ -5,7 +5,7 @@ import { randomBytes } from 'node:crypto';
 import { WalError } from '../errors.js';
 import { decodeEntry } from './entry.js';
 import type { KeyRange } from './keyspace.js';
-import { FORMAT, keys, parseKey, sectionRange, unsealOrThrow } from './keyspace.js';
+import { FORMAT, keys, parseKey, sectionRange, seqOfKey, unsealOrThrow } from './keyspace.js';
 import type { Cursor } from './ledger.js';
 import type { Head, Notice, StreamState } from './state.js';
 import { Draft, newStream, noticedBytes } from './state.js';
@@ -99,22 +99,30 @@ export async function loadStreams(store: Store, snapshot?: StoreSnapshot): Promi
   return streams;
 }
 
-/** The end of a stream: of its last entry, or, where all is delivered and deleted, of what its head, cursors and notices know. */
+/** Damaged entries at the end of a stream to look behind for a sound one, and seqs that one of them may hold. */
+const DAMAGED_MAX = 64;
+const ENTRY_SEQS_MAX = 512;
+
+/**
+ * The end of a stream: of its last sound entry and what damaged ones behind it may hold by their keys, or, where
+ * all is delivered and deleted, of what its head, cursors and notices know.
+ */
 async function loadEnd(store: Store, stream: StreamState, snapshot?: StoreSnapshot): Promise<void> {
-  const [row] = await store.scan(sectionRange('entry', stream.kind), {
-    reverse: true,
-    limit: 1,
-    ...(snapshot && { snapshot }),
-  });
   let end: Head = stream.head;
-  if (row) {
-    const [key, value] = row;
-    const entry = decodeEntry(stream.kind, key, value);
-    if (!entry) throw new WalError('WAL_CORRUPT', `the last entry of ${stream.kind} (${key}) is damaged`);
-    end = { seq: entry.lastSeq, offset: entry.offset + entry.size };
+  let damagedTo = 0;
+  let range = sectionRange('entry', stream.kind);
+  for (let n = 0; n < DAMAGED_MAX; n++) {
+    const [row] = await store.scan(range, { reverse: true, limit: 1, ...(snapshot && { snapshot }) });
+    const entry = row && decodeEntry(stream.kind, ...row);
+    if (entry) end = { seq: entry.lastSeq, offset: entry.offset + entry.size };
+    if (!row || entry) break;
+    damagedTo = Math.max(damagedTo, seqOfKey(row[0]) || 0);
+    range = { gte: range.gte, lt: row[0] };
   }
+  // The key of a damaged entry may be damaged, too: a number that nothing leads up to is none.
+  if (damagedTo > end.seq + DAMAGED_MAX * ENTRY_SEQS_MAX) damagedTo = 0;
   const cursors = [...stream.cursors.values()].map((cursor) => cursor.seq);
-  stream.lastSeq = Math.max(end.seq, ...cursors, stream.notices.at(-1)?.to ?? 0);
+  stream.lastSeq = Math.max(end.seq, damagedTo, ...cursors, stream.notices.at(-1)?.to ?? 0);
   stream.endOffset = end.offset + noticedBytes(stream, end.seq);
 }
 

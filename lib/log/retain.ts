@@ -40,6 +40,7 @@ export class Retainer {
     this.#openedAt = log.clock.now();
     this.#openedMonotonic = log.clock.monotonic();
     this.#aging = this.#age();
+    log.makeRoom = (bytes) => this.#giveUp(bytes);
   }
 
   /**
@@ -83,6 +84,9 @@ export class Retainer {
     return most;
   }
 
+  readonly #whenFull = (kind: string): StreamPolicy['whenFull'] =>
+    this.#policy.streams.get(kind)?.whenFull ?? 'reject';
+
   #isOver(): boolean {
     let all = this.#log.quarantineBytes;
     for (const stream of this.#log.streams.values()) {
@@ -98,20 +102,32 @@ export class Retainer {
   }
 
   async #evict(): Promise<void> {
-    const { streams, maxBytes, onEvicted } = this.#policy;
-    const whenFull = (kind: string) => streams.get(kind)?.whenFull ?? 'reject';
+    const { maxBytes, onEvicted } = this.#policy;
     try {
       for (const { kind } of this.#log.streams.values()) {
         const own = this.#bytesMax(kind);
         if (storedBytes(this.#log.stream(kind)) <= own) continue;
         const bounds = { kind, bytesMax: Math.floor(own * (1 - SLACK_SHARE)) };
-        await evictToBounds(this.#log, whenFull, bounds, 'size', onEvicted);
+        await evictToBounds(this.#log, this.#whenFull, bounds, 'size', onEvicted);
       }
       const bytesMax = Math.max(0, Math.floor(maxBytes * (1 - SLACK_SHARE)) - this.#log.quarantineBytes);
-      if (this.#isOver()) await evictToBounds(this.#log, whenFull, { bytesMax }, 'size', onEvicted);
+      if (this.#isOver()) await evictToBounds(this.#log, this.#whenFull, { bytesMax }, 'size', onEvicted);
     } catch {
       // Closing, or a disk that refuses: the writer has told, and the next commit looks again.
     }
+  }
+
+  /** Gives up so many bytes because the disk is full, or whatever may go; false where nothing may. */
+  async #giveUp(bytes: number): Promise<boolean> {
+    let stored = 0;
+    for (const stream of this.#log.streams.values()) stored += storedBytes(stream);
+    let any = false;
+    const bounds = { bytesMax: Math.max(0, stored - bytes) };
+    await evictToBounds(this.#log, this.#whenFull, bounds, 'disk-full', (eviction) => {
+      any = true;
+      this.#policy.onEvicted(eviction);
+    });
+    return any;
   }
 
   async #age(): Promise<void> {

@@ -68,6 +68,11 @@ export async function openStore(dir: string, create: boolean): Promise<Store> {
   return new LevelStore(db);
 }
 
+/** Brings back what is left of a database that will not open, and more: see recover.ts. It must not be open. */
+export async function repairStore(dir: string): Promise<void> {
+  await (Level as typeof Level & Repairable).repair(dir);
+}
+
 function openError(dir: string, error: unknown): WalError {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   const locked = cause instanceof Error && 'code' in cause && cause.code === 'LEVEL_LOCKED';
@@ -79,6 +84,10 @@ type LevelSnapshot = ReturnType<Level<string, Buffer>['snapshot']>;
 /** What classic-level adds on Node and level's types leave out, as it must also fit browsers. */
 interface Compactable {
   compactRange(start: string, end: string): Promise<void>;
+}
+
+interface Repairable {
+  repair(location: string): Promise<void>;
 }
 
 class LevelStore implements Store {

@@ -1,0 +1,142 @@
+// What waits for the disk, in order and within bounds. Pure: no I/O, no clock of its own.
+
+import { WalError } from '../errors.js';
+import type { Append, Appended } from './encode.js';
+import type { Draft } from './state.js';
+
+/** Bytes of JSON that one commit takes, unless a single append has more. */
+const COMMIT_BYTES_MAX = 4 * 1_048_576;
+/** Changes of keys that one commit takes, unless a single operation has more. */
+const COMMIT_KEYS_MAX = 5000;
+/** Records and bytes of JSON that may wait for the disk; beyond, an append is refused. */
+export const WAITING_RECORDS_MAX = 100_000;
+export const WAITING_BYTES_MAX = 64 * 1_048_576;
+
+/** Changes a draft. Must leave it as it was when it throws, and may be called again on another draft. */
+export type Apply<T> = (draft: Draft) => T;
+
+interface Waiting {
+  /** Bytes of JSON, and keys, that it adds to a commit. */
+  readonly bytes: number;
+  readonly keys: number;
+  readonly records: number;
+  /** The monotonic moment from which it wants to be committed. */
+  dueAt: number;
+  readonly reject: (error: Error) => void;
+}
+
+export interface AppendOperation extends Waiting {
+  readonly is: 'append';
+  readonly appends: readonly Append[];
+  readonly also: Apply<void> | undefined;
+  readonly resolve: (appended: readonly Appended[]) => void;
+}
+
+export interface ChangeOperation extends Waiting {
+  readonly is: 'change';
+  readonly apply: Apply<unknown>;
+  readonly resolve: (result: unknown) => void;
+}
+
+/** An append, or a change of anything else: both become part of one commit, atomically. */
+export type Operation = AppendOperation | ChangeOperation;
+
+export class Queue {
+  #operations: Operation[] = [];
+  #queuedBytes = 0;
+  #waitingRecords = 0;
+  #waitingBytes = 0;
+
+  /** Operations that no commit has taken yet. */
+  get length(): number {
+    return this.#operations.length;
+  }
+
+  /** Bytes of JSON that no commit has taken yet. */
+  get queuedBytes(): number {
+    return this.#queuedBytes;
+  }
+
+  /** Bytes of JSON that are not on disk yet. */
+  get waitingBytes(): number {
+    return this.#waitingBytes;
+  }
+
+  /** @throws {WalError} `WAL_OVERLOADED` where so much more may not wait. */
+  checkRoom(records: number, bytes: number): void {
+    const full =
+      this.#waitingRecords + records > WAITING_RECORDS_MAX || this.#waitingBytes + bytes > WAITING_BYTES_MAX;
+    // Alone, anything gets in: it is bounded by what one call may append.
+    if (!full || this.#waitingRecords === 0) return;
+    throw new WalError(
+      'WAL_OVERLOADED',
+      `${this.#waitingRecords} records (${this.#waitingBytes} bytes) already wait for the disk; append slower or await what was appended`,
+    );
+  }
+
+  push(operation: Operation): void {
+    this.#operations.push(operation);
+    this.#queuedBytes += operation.bytes;
+    this.#waitingRecords += operation.records;
+    this.#waitingBytes += operation.bytes;
+  }
+
+  /** Puts back what a commit took and could not write, in front of everything else. */
+  putBack(operations: readonly Operation[]): void {
+    this.#operations.unshift(...operations);
+    for (const operation of operations) this.#queuedBytes += operation.bytes;
+  }
+
+  /** The next commit's operations, in order; without `appends`, they stay where they are. */
+  take(appends: boolean): Operation[] {
+    let bytes = 0;
+    let keys = 0;
+    const taken: Operation[] = [];
+    let n = 0;
+    for (; n < this.#operations.length; n++) {
+      const operation = this.#operations[n]!;
+      if (operation.is === 'append' && !appends) continue;
+      bytes += operation.bytes;
+      keys += operation.keys;
+      if (taken.length > 0 && (bytes > COMMIT_BYTES_MAX || keys > COMMIT_KEYS_MAX)) break;
+      taken.push(operation);
+    }
+    if (taken.length === n) this.#operations.splice(0, n);
+    else this.#operations = this.#operations.filter((operation) => !taken.includes(operation));
+    for (const operation of taken) this.#queuedBytes -= operation.bytes;
+    return taken;
+  }
+
+  /** Takes out every append, or everything. */
+  remove(which: 'appends' | 'all'): Operation[] {
+    const isGone = (operation: Operation) => which === 'all' || operation.is === 'append';
+    const gone = this.#operations.filter(isGone);
+    this.#operations = this.#operations.filter((operation) => !isGone(operation));
+    for (const operation of gone) this.#queuedBytes -= operation.bytes;
+    return gone;
+  }
+
+  /** What was taken or removed does not wait any more. */
+  release(operations: readonly Operation[]): void {
+    for (const operation of operations) {
+      this.#waitingRecords -= operation.records;
+      this.#waitingBytes -= operation.bytes;
+    }
+  }
+
+  /** The first moment at which something wants to be committed; 0: at once, Infinity: never. */
+  dueAt(appends: boolean): number {
+    let first = Infinity;
+    for (const operation of this.#operations) {
+      if (operation.is === 'append' && !appends) continue;
+      if (operation.dueAt === 0) return 0;
+      first = Math.min(first, operation.dueAt);
+    }
+    return first;
+  }
+
+  /** Nothing waits for company any more. */
+  hurry(): void {
+    for (const operation of this.#operations) operation.dueAt = 0;
+  }
+}

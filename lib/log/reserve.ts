@@ -1,0 +1,81 @@
+// A file that holds disk space back, to be given up when the disk is full: LevelDB can't even be reopened on a
+// full disk, because recovery writes a table. Real, incompressible bytes: a sparse file would hold nothing.
+
+import { randomFillSync } from 'node:crypto';
+import { open, rm, stat, statfs } from 'node:fs/promises';
+import { join } from 'node:path';
+import { syncFolder } from './folder.js';
+
+const CHUNK_BYTES = 1_048_576;
+
+export class Reserve {
+  readonly #dir: string;
+  readonly #path: string;
+  readonly bytes: number;
+
+  constructor(dir: string, bytes: number) {
+    this.#dir = dir;
+    this.#path = join(dir, 'reserve');
+    this.bytes = bytes;
+  }
+
+  /** Whether all of it is there. */
+  async isThere(): Promise<boolean> {
+    if (this.bytes === 0) return true;
+    try {
+      return (await stat(this.#path)).size >= this.bytes;
+    } catch {
+      return false;
+    }
+  }
+
+  /** Makes it where it is not there; false where the disk has no room for it. */
+  async make(signal?: AbortSignal): Promise<boolean> {
+    if (await this.isThere()) return true;
+    // Not the last bytes of the disk: what the log appends meanwhile needs some, too.
+    if ((await freeBytes(this.#dir)) < this.bytes * 1.25) return false;
+    return await writeBytes(this.#path, this.bytes, signal);
+  }
+
+  /** Gives it up, durably. */
+  async release(): Promise<void> {
+    await rm(this.#path, { force: true });
+    await syncFolder(this.#dir);
+  }
+}
+
+/** Whether so many bytes can be written and synced in a folder now: what `statfs` says may be promised to others. */
+export async function canWrite(dir: string, bytes: number): Promise<boolean> {
+  const probe = join(dir, 'probe');
+  const proven = (await freeBytes(dir)) >= bytes && (await writeBytes(probe, bytes));
+  await rm(probe, { force: true });
+  return proven;
+}
+
+/** Writes and syncs a file of random bytes; takes it away again and says false where that can't be done whole. */
+async function writeBytes(path: string, bytes: number, signal?: AbortSignal): Promise<boolean> {
+  const chunk = Buffer.allocUnsafe(Math.min(bytes, CHUNK_BYTES));
+  try {
+    const file = await open(path, 'w', 0o600);
+    try {
+      for (let written = 0; written < bytes;) {
+        signal?.throwIfAborted();
+        randomFillSync(chunk);
+        const result = await file.write(chunk, 0, Math.min(chunk.length, bytes - written));
+        written += result.bytesWritten;
+      }
+      await file.sync();
+      return true;
+    } finally {
+      await file.close();
+    }
+  } catch {
+    await rm(path, { force: true });
+    return false;
+  }
+}
+
+async function freeBytes(dir: string): Promise<number> {
+  const { bavail, bsize } = await statfs(dir);
+  return bavail * bsize;
+}
