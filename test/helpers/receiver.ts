@@ -45,13 +45,17 @@ export interface Receiver {
   /** In the order of their answers. */
   readonly requests: readonly ReceivedRequest[];
   /** A token that this receiver accepts, unless `claims` say otherwise. */
-  token(claims?: JWTPayload): Promise<string>;
+  readonly token: (claims?: JWTPayload) => Promise<string>;
   /** Posts a body with a valid token; `headers` win over the usual ones, `null` takes one away. */
-  post(kind: string, body: string | Buffer, headers?: Record<string, string | null>): Promise<Posted>;
+  readonly post: (
+    kind: string,
+    body: string | Buffer,
+    headers?: Record<string, string | null>,
+  ) => Promise<Posted>;
   /** Stops listening, as a receiver that is down; the store stays. */
-  stop(): Promise<void>;
+  readonly stop: () => Promise<void>;
   /** Listens again on the same port. */
-  start(): Promise<void>;
+  readonly start: () => Promise<void>;
 }
 
 export interface Posted {

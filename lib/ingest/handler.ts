@@ -1,0 +1,188 @@
+// The receiver: one request in, one answer out. Says in which order a request is judged; what each judgement
+// is, the files beside it know. Knows no server and no database.
+
+import { WalError } from '../errors.js';
+import { KIND_PATTERN } from '../records.js';
+import type { Authenticate, Caller } from './auth.js';
+import { forbidden, tokenAuthentication } from './auth.js';
+import type { Hold } from './body.js';
+import { checkUtf8, inflate, memoryBudget, readBody } from './body.js';
+import type { CheckedLines, Rejection } from './lines.js';
+import { LOG_ID_PATTERN, checkLines } from './lines.js';
+import { checkOptions } from './options.js';
+import type { IngestLimits, IngestOptions, IngestRequest } from './options.js';
+import { Refusal } from './refusal.js';
+import type { VerifySignature } from './signature.js';
+import { signatureVerification } from './signature.js';
+import type { IngestStore } from './store.js';
+
+/** The body of a 200: `accepted + duplicates + rejected.length` is the number of lines sent. */
+export interface IngestAnswer {
+  /** Lines stored now. */
+  accepted: number;
+  /** Lines that were there already. */
+  duplicates: number;
+  /** Lines that will never be stored, and why. */
+  rejected: Rejection[];
+}
+
+/** Never rejects: whatever goes wrong is an answer. */
+export type IngestHandler = (request: Request) => Promise<Response>;
+
+const ROUTE_PATTERN = /^\/api\/([^/]+)\/v1\/ingest$/;
+const INSTANCE_PATTERN = /^[A-Za-z0-9._-]{1,64}$/;
+const CONFLICT = 'another line is stored under this id';
+
+/**
+ * The receiver's end of the wire: takes `POST /api/{kind}/v1/ingest`, and answers 200 with an `IngestAnswer`
+ * once what it accepted is on disk, or an error as `{ "error": { "code", "message" } }`, see
+ * `IngestErrorCode`. For Node's `http`, wrap it with `toNodeListener`, or serve it with `serveIngest`.
+ *
+ * ```ts
+ * const store = await openLevelStore('/var/lib/ingest');
+ * const handler = createIngestHandler({ store, auth: { issuer, audience, secret } });
+ * const server = await serveIngest({ handler, port: 8080 });
+ * ```
+ *
+ * @throws {WalError} `WAL_CONFIG` naming the option that does not fit.
+ */
+export function createIngestHandler(options: IngestOptions): IngestHandler {
+  const receiver = new Receiver(options);
+  return (request) => receiver.answer(request);
+}
+
+class Receiver {
+  readonly #store: IngestStore;
+  readonly #authenticate: Authenticate | undefined;
+  readonly #authorize: IngestOptions['authorize'];
+  readonly #verifySignature: VerifySignature | undefined;
+  readonly #limits: IngestLimits;
+  readonly #holdMemory: () => Hold;
+  readonly #basePath: string;
+  readonly #onError: (error: unknown) => void;
+
+  constructor(options: IngestOptions) {
+    const { store, auth, authorize, signing, limits, basePath, onError, clock } = checkOptions(options);
+    this.#store = store;
+    this.#authenticate = auth ? tokenAuthentication(auth, clock) : undefined;
+    this.#authorize = authorize;
+    this.#verifySignature = signing && signatureVerification(signing, clock);
+    this.#limits = limits;
+    this.#holdMemory = memoryBudget(limits.pendingBytesMax);
+    this.#basePath = basePath;
+    this.#onError = onError;
+  }
+
+  async answer(request: Request): Promise<Response> {
+    const hold = this.#holdMemory();
+    try {
+      return Response.json(await this.#ingest(request, hold));
+    } catch (error) {
+      if (error instanceof Refusal) return error.toResponse();
+      this.#onError(error);
+      return refusalOf(error).toResponse();
+    } finally {
+      hold.release();
+    }
+  }
+
+  async #ingest(request: Request, hold: Hold): Promise<IngestAnswer> {
+    // What costs least and tells a stranger least comes first: nothing of a body is read for one who may not send.
+    const about = this.#route(request);
+    const caller = await this.#admit(request, about);
+    const checkBody = await this.#verifySignature?.(request);
+    const gzipped = isGzipped(request.headers);
+    const sent = await readBody(request, this.#limits, hold);
+    // Checked as sent: nothing is inflated that its sender has not signed.
+    checkBody?.(sent);
+    const body = gzipped ? await inflate(sent, this.#limits, hold) : sent;
+    checkUtf8(body);
+    const checked = checkLines(body, about, this.#limits);
+    return await this.#keep(checked, about, caller);
+  }
+
+  #route(request: Request): IngestRequest {
+    const { pathname } = new URL(request.url);
+    const below = pathname.startsWith(this.#basePath) ? pathname.slice(this.#basePath.length) : '';
+    const kind = ROUTE_PATTERN.exec(below)?.[1];
+    if (kind === undefined || !KIND_PATTERN.test(kind)) {
+      throw new Refusal(404, 'not_found', `there is nothing at ${pathname}`.slice(0, 200));
+    }
+    if (request.method !== 'POST') {
+      throw new Refusal(405, 'method_not_allowed', 'batches are sent by POST', {
+        headers: { allow: 'POST' },
+      });
+    }
+    return { kind, ...senderOf(kind, request.headers) };
+  }
+
+  async #admit(request: Request, about: IngestRequest): Promise<Caller | undefined> {
+    const caller = await this.#authenticate?.(request);
+    if (caller && this.#authorize && !(await this.#authorize(caller, about))) {
+      throw forbidden(`${caller.service} may not send '${about.kind}' here`);
+    }
+    return caller;
+  }
+
+  async #keep(
+    { count, acceptable, rejected }: CheckedLines,
+    { kind, logId, instance }: IngestRequest,
+    caller: Caller | undefined,
+  ): Promise<IngestAnswer> {
+    const batch = { kind, logId, instance, service: caller?.service, lines: acceptable };
+    const { accepted, duplicates, conflicts } =
+      acceptable.length > 0 ? await this.#store.store(batch) : { accepted: 0, duplicates: 0, conflicts: [] };
+    const refused = [...rejected, ...conflicts.map((id) => ({ id, reason: CONFLICT }))];
+    // The sender deletes on this sum, so a store that can't count must not be believed.
+    if (accepted + duplicates + refused.length !== count) {
+      throw new Error(
+        `the store accounts for ${accepted + duplicates + conflicts.length} of ${acceptable.length} lines`,
+      );
+    }
+    return { accepted, duplicates, rejected: refused };
+  }
+}
+
+/** Whose log it is. All three headers may be missing; what is there must be what a log sends. */
+function senderOf(kind: string, headers: Headers): Pick<IngestRequest, 'logId' | 'instance'> {
+  const logId = headers.get('wal-log') ?? undefined;
+  const instance = headers.get('wal-instance') ?? undefined;
+  const key = headers.get('idempotency-key');
+  if (logId !== undefined && !LOG_ID_PATTERN.test(logId)) throw badHeader('wal-log', LOG_ID_PATTERN.source);
+  if (instance !== undefined && !INSTANCE_PATTERN.test(instance)) {
+    throw badHeader('wal-instance', INSTANCE_PATTERN.source);
+  }
+  // A signature covers the key and not wal-log, so only their agreement makes wal-log as good as signed.
+  if (logId !== undefined && key !== null && !key.startsWith(`${logId}:${kind}:`)) {
+    throw badHeader('idempotency-key', `'<wal-log>:${kind}:' and what is in the batch`);
+  }
+  return { logId, instance };
+}
+
+function badHeader(name: string, what: string): Refusal {
+  return new Refusal(400, 'bad_header', `expected ${name} to be ${what}`);
+}
+
+/** Whether the body is gzipped. */
+function isGzipped(headers: Headers): boolean {
+  const type = headers.get('content-type')?.split(';', 1)[0]?.trim().toLowerCase();
+  if (type !== 'application/x-ndjson') {
+    throw new Refusal(415, 'unsupported_media_type', 'expected content-type to be application/x-ndjson', {
+      headers: { accept: 'application/x-ndjson' },
+    });
+  }
+  const encoding = (headers.get('content-encoding') ?? 'identity').trim().toLowerCase();
+  if (encoding === 'gzip' || encoding === 'identity') return encoding === 'gzip';
+  throw new Refusal(415, 'unsupported_encoding', 'expected content-encoding to be gzip or absent', {
+    headers: { 'accept-encoding': 'gzip' },
+  });
+}
+
+/** The answer to what no request should lead to. The details go to `onError`, not to the caller. */
+function refusalOf(error: unknown): Refusal {
+  if (!(error instanceof WalError))
+    return new Refusal(500, 'internal', 'the receiver failed; its log says why');
+  return new Refusal(503, 'unavailable', 'the store is not available; send the same again later', {
+    headers: { 'retry-after': '1' },
+  });
+}
