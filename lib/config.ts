@@ -271,9 +271,13 @@ export function checkSecret(option: string, value: unknown): string {
 
 export function checkBaseUrl(option: string, value: unknown): URL {
   const url = typeof value === 'string' && URL.canParse(value) ? new URL(value) : undefined;
-  if (!url || !['http:', 'https:'].includes(url.protocol) || url.search || url.hash || url.username) {
-    // A password in it must not get into a log.
-    const shown = typeof value === 'string' ? value.replace(/\/\/.*@/, '//[user]@') : value;
+  const isPlain = url && !url.search && !url.hash && !url.username && !url.password;
+  if (!isPlain || !['http:', 'https:'].includes(url.protocol)) {
+    // A password or a token in it must not get into a log.
+    const shown =
+      typeof value === 'string'
+        ? value.replace(/\/\/.*@/, '//[user]@').replace(/[?#].+/s, '?[query]')
+        : value;
     throw expected(option, 'an http(s) URL without query, fragment or user', shown);
   }
   return url;

@@ -56,7 +56,8 @@ export class Intake {
     }
     if (records.length === 0) return [];
     if (records.length > MANY_RECORDS_MAX) throw tooMany(`${records.length} records`);
-    const jsons = records.map((record: unknown) => encodeRecord(kind, record, maxRecordBytes));
+    // Not `map`: it leaves the holes of a sparse array as they are.
+    const jsons = Array.from(records, (record: unknown) => encodeRecord(kind, record, maxRecordBytes));
     const bytes = jsons.reduce((sum, json) => sum + Buffer.byteLength(json), 0);
     if (bytes > MANY_BYTES_MAX) throw tooMany(`${bytes} bytes of records`);
     retainer.checkRoom(kind, bytes);

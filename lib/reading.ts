@@ -4,8 +4,10 @@
 import { checkInteger } from './config.js';
 import { WalError } from './errors.js';
 import type { Log } from './log/log.js';
+import type { Range } from './log/ledger.js';
 import type { Step } from './log/read.js';
 import { readAfter, recordLines } from './log/read.js';
+import type { StreamState } from './log/state.js';
 import type { Gap, WireLine } from './records.js';
 import { gapId } from './records.js';
 
@@ -58,18 +60,23 @@ async function* itemsBetween<Row>(
     const bounds = { upTo: to, recordsMax: Math.min(CHUNK_RECORDS_MAX, left), lineBytesMax: CHUNK_BYTES_MAX };
     const chunk = await readAfter(log.store, stream, next - 1, { ...bounds, rows });
     rows = Math.max(1, chunk.rows);
+    if (chunk.steps.length === 0) return;
     for (const step of chunk.steps) {
-      // A delete that came in between looks like damage; the new head tells them apart.
-      if (step.is === 'damage' && log.stream(kind).head.seq >= step.to) continue;
+      const again = step.is === 'damage' ? readAgainFrom(log.stream(kind), step) : undefined;
+      next = again ?? step.to + 1;
+      if (again !== undefined) break;
       for (const item of await itemsOf<Row>(log, kind, step)) {
         if (left-- <= 0) return;
         yield item;
       }
     }
-    const last = chunk.steps.at(-1);
-    if (!last) return;
-    next = last.to + 1;
   }
+}
+
+/** What was deleted while it was read looks like damage; the head and the notices of now tell them apart. */
+function readAgainFrom({ head, notices }: StreamState, damage: Range): number | undefined {
+  if (notices.some(({ from, to }) => from <= damage.to && damage.from <= to)) return damage.from;
+  return head.seq >= damage.from ? head.seq + 1 : undefined;
 }
 
 async function itemsOf<Row>(log: Log, kind: string, step: Step): Promise<ReadItem<Row>[]> {

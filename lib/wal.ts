@@ -100,12 +100,10 @@ export class Wal<Kinds extends Record<keyof Kinds, object> = DefaultKinds> {
     const log = await Log.open({ ...logOptions(config), dir, reserveBytes, repairs: false });
     const streams = new Map(config.streams);
     for (const { kind, cursors } of log.streams.values()) {
-      const known = streams.get(kind);
-      const base: StreamPolicy = known ?? { ...config.streams.get('audit')!, whenFull: 'reject' };
-      streams.set(kind, {
-        ...base,
-        shippers: [...new Set([...(known ? known.shippers : []), ...cursors.keys()])],
-      });
+      const base: StreamPolicy = streams.get(kind) ?? { ...config.streams.get('audit')!, whenFull: 'reject' };
+      // No default here: a cursor that the log's service does not declare would hold its records for ever.
+      const declared = options.streams?.[kind]?.shippers ?? [];
+      streams.set(kind, { ...base, shippers: [...new Set([...declared, ...cursors.keys()])] });
     }
     return await Wal.#wire(log, { ...config, streams });
   }

@@ -13,6 +13,8 @@ import { rowsOf } from '../log/open.js';
 import type { Draft } from '../log/state.js';
 import type { Store } from '../log/store.js';
 
+/** Places in one file that are remembered. Older ones find a copy that was made before the file grew. */
+const CHECKPOINTS_MAX = 32;
 /** Bytes of the first line that tell a file from others. */
 const FIRST_LINE_BYTES_MAX = 65_536;
 
@@ -33,8 +35,10 @@ export interface Progress {
   lines: number;
   /** Records that are in the log. */
   imported: number;
-  /** The key of the last checkpoint. */
+  /** The key of this import's last checkpoint. */
   key: string | undefined;
+  /** Keys of earlier imports' checkpoints that are to be forgotten. */
+  outdated: readonly string[];
 }
 
 /** Where to go on with a file: behind the longest of its beginnings that was imported. */
@@ -48,7 +52,9 @@ export async function resume(store: Store, path: string): Promise<Progress> {
   known.sort((a, b) => a.stored.bytes - b.stored.bytes);
   const { size } = await stat(path);
   let hash = createHash('sha256');
-  let progress: Progress = { hash, fingerprint, bytes: 0, lines: 0, imported: 0, key: undefined };
+  const none = { key: undefined, outdated: [] };
+  let progress: Progress = { hash, fingerprint, bytes: 0, lines: 0, imported: 0, ...none };
+  const beginnings: string[] = [];
   let at = 0;
   for (const { key, stored } of known) {
     if (stored.bytes > size) break;
@@ -56,22 +62,26 @@ export async function resume(store: Store, path: string): Promise<Progress> {
     at = stored.bytes;
     if (hash.copy().digest('hex') === stored.sha256) {
       const { bytes, lines, imported } = stored;
-      progress = { hash: hash.copy(), fingerprint, bytes, lines, imported, key };
+      progress = { hash: hash.copy(), fingerprint, bytes, lines, imported, ...none };
       hash = hash.copy();
+      beginnings.push(key);
     }
   }
+  progress.outdated = beginnings.slice(0, -(CHECKPOINTS_MAX - 1));
   // Not the beginnings that were tried behind the one that fits.
   return progress.bytes === 0 ? { ...progress, hash: createHash('sha256') } : progress;
 }
 
 /** Remembers where an import is, in the commit that takes the records up to there. */
 export function checkpoint(progress: Progress): (draft: Draft) => void {
-  const { bytes, lines, imported, key: last } = progress;
+  const { bytes, lines, imported, key: last, outdated } = progress;
   const sha256 = progress.hash.copy().digest('hex');
   const key = keys.import(`${progress.fingerprint}:${sha256.slice(0, 32)}`);
   progress.key = key;
+  progress.outdated = [];
   return (draft) => {
     if (last !== undefined && last !== key) draft.delete(last);
+    for (const old of outdated) draft.delete(old);
     draft.put(key, { bytes, sha256, lines, imported } satisfies Stored);
   };
 }

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { WalError, messageOf } from '../errors.js';
 import type { StreamPolicy } from '../config.js';
 import type { Log } from '../log/log.js';
+import type { Draft } from '../log/state.js';
 import type { Progress } from './checkpoint.js';
 import { checkpoint, resume } from './checkpoint.js';
 import type { ImportedLine } from './line.js';
@@ -129,6 +130,8 @@ class FileImport {
   #group = new Map<string, string[]>();
   #groupRecords = 0;
   #groupBytes = 0;
+  /** Why a group was not taken: none behind it may be. */
+  #refused: Error | undefined;
 
   constructor(
     into: ImportTarget,
@@ -152,13 +155,14 @@ class FileImport {
     this.#report.skipped += progress.imported;
     try {
       for await (const line of linesFrom(this.#file, start, progress.lines + 1, progress.hash)) {
-        if (signal?.aborted) break;
         const taken = this.#take(line, progress);
         if (!taken) break;
         if (this.#groupRecords >= GROUP_RECORDS_MAX || this.#groupBytes >= GROUP_BYTES_MAX) {
           await this.#append(progress);
         }
         onProgress?.({ file: this.#file, bytes: line.end, bytesTotal, imported: this.#report.imported });
+        // Not before the next line is taken: asking for it moves the digest that the checkpoint is to hold.
+        if (signal?.aborted) break;
       }
       if (progress.bytes > start) await this.#append(progress);
       await Promise.all(this.#inFlight);
@@ -180,7 +184,8 @@ class FileImport {
       this.#groupBytes += Buffer.byteLength(imported.json);
     }
     progress.bytes = line.end;
-    progress.lines = line.number;
+    // What comes behind an end without a `\n` is still this line.
+    progress.lines = line.complete ? line.number : line.number - 1;
     progress.hash = line.hash;
     return true;
   }
@@ -206,7 +211,13 @@ class FileImport {
     for (const kind of this.#group.keys()) checkRoom(kind, this.#groupBytes);
     progress.imported += records;
     const appends = [...this.#group].map(([kind, lines]) => ({ kind, records: lines }));
-    const appended = log.append(appends, this.#groupBytes, 0, checkpoint(progress)).then(() => {
+    const place = checkpoint(progress);
+    const also = (draft: Draft) => {
+      // Its checkpoint would cover what was refused before it, and nobody would look at that again.
+      if (this.#refused) throw this.#refused;
+      place(draft);
+    };
+    const appended = log.append(appends, this.#groupBytes, 0, also).then(() => {
       this.#report.imported += records;
     });
     this.#group = new Map();
@@ -214,7 +225,7 @@ class FileImport {
     this.#groupBytes = 0;
     this.#inFlight.push(appended);
     // Counted as settled in `run`; until then a failure must not be an unhandled one.
-    appended.catch(() => {});
+    appended.catch((error: Error) => (this.#refused ??= error));
     if (this.#inFlight.length >= IN_FLIGHT_MAX) await this.#inFlight.shift();
   }
 }

@@ -55,8 +55,19 @@ function checked(
 ): ImportedLine {
   const limit = bytesMax(kind);
   const json = encodeRecord(kind, record, limit);
-  // The source is valid where it stands: the whole line was. It may be longer by white space and escapes.
-  return { kind, json: source !== undefined && Buffer.byteLength(source) <= limit ? source : json };
+  // The source may be longer by white space and escapes.
+  const takesSource = source !== undefined && Buffer.byteLength(source) <= limit && isJson(source);
+  return { kind, json: takesSource ? source : json };
+}
+
+/** A line may name `record` twice: what stands between the first and the end is no record then. */
+function isJson(source: string): boolean {
+  try {
+    JSON.parse(source);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

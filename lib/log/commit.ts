@@ -5,6 +5,7 @@
 
 import type { Clock } from '../clock.js';
 import { WalError, messageOf } from '../errors.js';
+import { Alarm } from './alarm.js';
 import type { Append, Appended } from './encode.js';
 import { DEFLATE_BYTES_MIN, encodeAppends } from './encode.js';
 import type { AppendOperation, Apply, Operation } from './queue.js';
@@ -52,6 +53,8 @@ export interface WriterContext {
 export class Writer {
   readonly #context: WriterContext;
   readonly #queue = new Queue();
+  /** Rings when the first of those that wait for company has waited long enough. */
+  readonly #alarm: Alarm;
   /** What is on disk, and with what is being prepared and written taken in. */
   #durable: Streams;
   #latest: Streams;
@@ -62,7 +65,6 @@ export class Writer {
   #epoch = 0;
   #ready: Prepared | undefined;
   #writing: Prepared | undefined;
-  #wake: { dueAt: number; timer: AbortController } | undefined;
   #scheduled = false;
   #closing = false;
   #idleWaiters: (() => void)[] = [];
@@ -71,6 +73,7 @@ export class Writer {
     this.#durable = streams;
     this.#latest = streams;
     this.#context = context;
+    this.#alarm = new Alarm(context.clock, () => this.#schedule());
   }
 
   get waitingBytes(): number {
@@ -127,8 +130,19 @@ export class Writer {
     });
   }
 
-  /** Resolves when nothing waits and nothing is in flight. */
-  async drained(): Promise<void> {
+  /**
+   * Resolves when everything that waits now is on disk or was refused. What comes meanwhile does not put it off.
+   *
+   * @throws {WalError} `WAL_IO`, `WAL_CLOSED`.
+   */
+  async flushed(): Promise<void> {
+    const behind = this.change(() => {}, 0);
+    this.#queue.hurry();
+    await behind;
+  }
+
+  /** Resolves when nothing waits and nothing is in flight. For a writer that takes nothing new: it may never be idle otherwise. */
+  async #drained(): Promise<void> {
     this.#queue.hurry();
     this.#schedule();
     if (!this.#idle) await new Promise<void>((resolve) => this.#idleWaiters.push(resolve));
@@ -137,7 +151,7 @@ export class Writer {
   /** Refuses what comes, commits what waits. Resolves when the disk is quiet. */
   async close(): Promise<void> {
     this.#closing = true;
-    await this.drained();
+    await this.#drained();
     this.#phase = { at: 'closed' };
   }
 
@@ -171,24 +185,7 @@ export class Writer {
     // While a commit syncs, only a group that is worth deflating starts early; a small one waits for company.
     if (this.#writing && this.#queue.queuedBytes < DEFLATE_BYTES_MIN) return;
     const appends = this.#gate.at === 'open';
-    if (this.#isDue(this.#queue.dueAt(appends))) this.#prepare(this.#queue.take(appends));
-  }
-
-  /** Whether a moment has come; where not, it is waited for. */
-  #isDue(dueAt: number): boolean {
-    if (dueAt === Infinity) return false;
-    const delayMs = dueAt === 0 ? 0 : dueAt - this.#context.clock.monotonic();
-    if (this.#wake && (delayMs <= 0 || this.#wake.dueAt !== dueAt)) {
-      this.#wake.timer.abort();
-      this.#wake = undefined;
-    }
-    if (delayMs <= 0) return true;
-    if (!this.#wake) {
-      const timer = new AbortController();
-      this.#wake = { dueAt, timer };
-      void this.#context.clock.sleep(delayMs, timer.signal).then(() => this.#schedule());
-    }
-    return false;
+    if (this.#alarm.hasCome(this.#queue.dueAt(appends))) this.#prepare(this.#queue.take(appends));
   }
 
   /** Applies and encodes operations; those that throw are rejected alone. */

@@ -14,7 +14,7 @@ import { remove } from './operations.js';
 import type { Damage } from './read.js';
 import type { Holding } from './retention.js';
 import { nextStep } from './retention.js';
-import { entryAfter, lastSeqWithin, offsetAfter } from './seek.js';
+import { entryAfter, lastSeqWithin, offsetAfter, offsetThrough } from './seek.js';
 import type { StreamState } from './state.js';
 import { lowestCursor, noticedBytes, storedBytes } from './state.js';
 import { DELETES_MAX } from './trim.js';
@@ -49,21 +49,29 @@ export async function evictToBounds(
   reason: GapReason,
   onEvicted: (eviction: Eviction) => void,
 ): Promise<void> {
-  const streams = () =>
-    [...log.streams.values()].filter(({ kind }) => bounds.kind === undefined || kind === bounds.kind);
-  const { bytesMax } = bounds;
-  for (;;) {
-    const holdings = await Promise.all(
-      streams().map((stream) => holdingOf(log, stream, whenFull(stream.kind))),
-    );
-    const step = nextStep(holdings, bytesMax);
-    if (!step) return;
-    const stream = log.stream(step.kind);
-    const to = Math.min(await seqToFree(log, stream, step.bytes), evictableTo(stream, step.undelivered));
-    const evictions = await evictThrough(log, step.kind, to, reason);
-    if (evictions.length === 0) return;
-    for (const eviction of evictions) onEvicted(eviction);
-  }
+  await log.claims.inTurn(async () => {
+    // Streams that had nothing to give: an entry that is partly in flight, or damaged. The others must not wait for it.
+    const stuck: Stuck = { delivered: new Set(), all: new Set() };
+    for (;;) {
+      const streams = [...log.streams.values()].filter(({ kind }) => (bounds.kind ?? kind) === kind);
+      const holdings = await Promise.all(
+        streams.map((stream) => holdingOf(log, stream, whenFull(stream.kind), stuck)),
+      );
+      const step = nextStep(holdings, bounds.bytesMax);
+      if (!step) return;
+      const stream = log.stream(step.kind);
+      const to = Math.min(await seqToFree(log, stream, step.bytes), evictableTo(stream, step.undelivered));
+      const evictions = await removeThrough(log, step.kind, to, reason);
+      if (evictions.length === 0) stuck[step.undelivered ? 'all' : 'delivered'].add(step.kind);
+      for (const eviction of evictions) onEvicted(eviction);
+    }
+  });
+}
+
+/** Kinds of which no delivered records can go, or none at all. */
+interface Stuck {
+  readonly delivered: Set<string>;
+  readonly all: Set<string>;
 }
 
 /** Removes what was appended before a moment (epoch ms): all of it, or only what every cursor has passed. */
@@ -73,9 +81,11 @@ export async function evictOlder(
   appendedBefore: number,
   undelivered: boolean,
 ): Promise<Eviction[]> {
-  const stream = log.stream(kind);
-  const old = await lastSeqWithin(log.store, stream, (entry) => entry.appendedAt < appendedBefore);
-  return await evictThrough(log, kind, Math.min(old, evictableTo(stream, undelivered)), 'age');
+  return await log.claims.inTurn(async () => {
+    const stream = log.stream(kind);
+    const old = await lastSeqWithin(log.store, stream, (entry) => entry.appendedAt < appendedBefore);
+    return await removeThrough(log, kind, Math.min(old, evictableTo(stream, undelivered)), 'age');
+  });
 }
 
 /** The last seq that may go from a stream: all of it, or only what every cursor has passed. */
@@ -87,18 +97,20 @@ async function holdingOf(
   log: Log,
   stream: StreamState,
   whenFull: StreamPolicy['whenFull'],
+  stuck: Stuck,
 ): Promise<Holding> {
   const { kind, head } = stream;
   const first = await entryAfter(log.store, kind, head.seq);
   const delivered = (await offsetAfter(log.store, stream, lowestCursor(stream))) - head.offset;
   let heldBytes = 0;
   for (const range of log.claims.inFlight(kind)) heldBytes += await bytesOf(log, stream, range);
+  const hasDelivered = lowestCursor(stream) > head.seq && !stuck.delivered.has(kind);
   return {
     kind,
     whenFull,
     storedBytes: storedBytes(stream),
-    deliveredBytes: lowestCursor(stream) > head.seq ? Math.max(0, delivered) : 0,
-    heldBytes,
+    deliveredBytes: hasDelivered ? Math.max(0, delivered) : 0,
+    heldBytes: stuck.all.has(kind) ? Infinity : heldBytes,
     oldestAt: first?.appendedAt ?? Infinity,
   };
 }
@@ -120,37 +132,38 @@ async function seqToFree(log: Log, stream: StreamState, bytes: number): Promise<
     const goneBefore = goneBytes - noticedBytes(stream, entry.firstSeq);
     return entry.offset + entry.size - stream.head.offset - heldBefore - goneBefore;
   };
-  const within = await lastSeqWithin(log.store, stream, (entry) => freeing(entry) <= bytes);
-  const behind = Math.max(within, ...inFlight.map((range) => range.to));
-  return Math.max(within, (await entryAfter(log.store, stream.kind, behind))?.lastSeq ?? within);
+  let last = await lastSeqWithin(log.store, stream, (entry) => freeing(entry) < bytes);
+  // And the next one that nobody holds, so that it is enough, and at least one.
+  for (;;) {
+    const next = await entryAfter(log.store, stream.kind, last);
+    if (!next) return last;
+    const holder = inFlight.find((range) => range.from <= next.lastSeq && next.firstSeq <= range.to);
+    last = Math.max(next.lastSeq, holder?.to ?? 0);
+    if (!holder) return last;
+  }
 }
 
 /**
  * Removes whole entries from the head of a stream up to a seq, but what is in flight. One commit for at most
  * 5,000 entries. Returns what went; nothing where all of it is in flight or gone.
  */
-export async function evictThrough(
-  log: Log,
-  kind: string,
-  seq: number,
-  reason: GapReason,
-): Promise<Eviction[]> {
+async function removeThrough(log: Log, kind: string, seq: number, reason: GapReason): Promise<Eviction[]> {
   const evictions: Eviction[] = [];
-  const stream = log.stream(kind);
-  for (const free of freeRanges(stream, log.claims, Math.min(seq, stream.lastSeq))) {
-    for (let from = free.from; from <= free.to;) {
-      const eviction = await evictRange(log, kind, { from, to: free.to }, reason);
-      if (!eviction) break;
-      evictions.push(eviction);
-      from = eviction.to + 1;
-    }
+  for (let after = 0; ;) {
+    // Looked at anew each time: while one commit was on its way, batches may have come and gone.
+    const removals = log.claims.removals(kind);
+    const free = freeRanges(log.stream(kind), log.claims, seq).find(({ to }) => to > after);
+    if (!free) return evictions;
+    const from = Math.max(free.from, after + 1);
+    const eviction = await evictRange(log, kind, { from, to: free.to }, reason, removals);
+    if (eviction) evictions.push(eviction);
+    after = eviction?.to ?? free.to;
   }
-  return evictions;
 }
 
-/** What is behind the head, up to a seq, and neither under a notice nor in flight. */
-function freeRanges(stream: StreamState, claims: Claims, to: number): Range[] {
-  let free: Range[] = [{ from: stream.head.seq + 1, to }];
+/** What is behind the head, up to a seq, and neither under a notice nor in flight; ascending. */
+function freeRanges(stream: StreamState, claims: Claims, upTo: number): Range[] {
+  let free: Range[] = [{ from: stream.head.seq + 1, to: Math.min(upTo, stream.lastSeq) }];
   for (const taken of [...stream.notices, ...claims.inFlight(stream.kind)]) {
     free = free.flatMap((range) => [
       { from: range.from, to: Math.min(range.to, taken.from - 1) },
@@ -167,6 +180,7 @@ async function evictRange(
   kind: string,
   range: Range,
   reason: GapReason,
+  removals: number,
 ): Promise<Eviction | undefined> {
   // An entry may begin in front of the range, in a batch in flight: then only what lies behind it is free.
   const first = await entryAfter(log.store, kind, range.from - 1);
@@ -177,25 +191,49 @@ async function evictRange(
   );
   const last = found.at(-1);
   if (last === undefined) return undefined;
-  return await removeRange(log, { kind, from, to: seqOfKey(last), keys: found, reason });
+  return await removeRange(log, { kind, from, to: seqOfKey(last), keys: found, reason }, removals);
 }
 
-/** Gives damaged seqs up for lost, with a notice in their place. */
-export async function lose(log: Log, kind: string, damage: Damage): Promise<Eviction | undefined> {
-  const { from, to, keys: damagedKeys } = damage;
-  return await removeRange(log, { kind, from, to, keys: damagedKeys, reason: 'corrupt' });
+/**
+ * Gives damaged seqs up for lost, with a notice in their place, and what else went with them: damage found behind
+ * a cursor may begin in the midst of an entry. `removals`: how many there were before it was read. `undefined`
+ * where a batch holds part of it, or where it went otherwise meanwhile: then it is to be read again.
+ */
+export async function lose(
+  log: Log,
+  kind: string,
+  damage: Damage,
+  removals = log.claims.removals(kind),
+): Promise<Eviction | undefined> {
+  const { to, keys: damagedKeys } = damage;
+  const from = await holeStart(log, log.stream(kind), damage.from);
+  const loss = { kind, to, keys: damagedKeys, reason: 'corrupt' } as const;
+  return (
+    (await removeRange(log, { ...loss, from }, removals)) ??
+    // The part in front may be in flight: it was read while it was sound.
+    (await removeRange(log, { ...loss, from: damage.from }, removals))
+  );
+}
+
+/** The first seq of the hole that holds a seq: behind the last entry, notice or head before it. */
+async function holeStart(log: Log, { kind, head, notices }: StreamState, seq: number): Promise<number> {
+  const range = { gte: entriesAfter(kind, head.seq).gte, lt: keys.entry(kind, seq) };
+  const [row] = await log.store.scan(range, { reverse: true, limit: 1 });
+  const noticed = notices.findLast(({ to }) => to < seq)?.to ?? 0;
+  return Math.max(head.seq, noticed, row ? seqOfKey(row[0]) : 0) + 1;
 }
 
 async function removeRange(
   log: Log,
   range: Omit<Removal, 'startOffset' | 'endOffset' | 'at'>,
+  removals: number,
 ): Promise<Eviction | undefined> {
   const { kind, from, to, reason } = range;
-  if (!log.claims.remove(kind, range)) return undefined;
+  if (!log.claims.remove(kind, range, removals)) return undefined;
   try {
     const stream = log.stream(kind);
     const startOffset = await endBefore(log, stream, from);
-    const endOffset = Math.max(startOffset, await offsetAfter(log.store, stream, to));
+    const endOffset = Math.max(startOffset, await offsetThrough(log.store, stream, to));
     const removal: Removal = { ...range, startOffset, endOffset, at: log.clock.now() };
     const { unsettled } = await log.change(
       (draft) => remove(draft, removal, log.claims.inFlight(kind)),

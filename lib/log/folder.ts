@@ -71,6 +71,11 @@ export async function isFolder(path: string): Promise<boolean> {
   }
 }
 
+/** Whether a database's folder holds tables or log files, whatever else of it is missing. */
+export async function holdsData(database: string): Promise<boolean> {
+  return (await readdir(database)).some((name) => /^\d+\.(log|ldb|sst)$/.test(name));
+}
+
 /** Makes the entries of a folder durable. */
 export async function syncFolder(path: string): Promise<void> {
   const handle = await open(path, 'r');

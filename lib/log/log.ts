@@ -209,9 +209,9 @@ export class Log {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Resolves when everything that waits is on disk. */
+  /** Resolves when everything that waits now is on disk. See `Writer.flushed`. */
   flush(): Promise<void> {
-    return this.#writer.drained();
+    return this.#writer.flushed();
   }
 
   /**

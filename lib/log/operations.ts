@@ -8,7 +8,7 @@ import { keys } from './keyspace.js';
 import type { Cursor, Range } from './ledger.js';
 import { gone, newCursor, settled, unsettled } from './ledger.js';
 import type { Draft, Notice, StreamState } from './state.js';
-import { lowestCursor } from './state.js';
+import { lowestCursor, noticedBytes } from './state.js';
 
 /** A whole entry, as far as deleting it needs to know it. */
 export interface EntryRef {
@@ -55,7 +55,7 @@ export function acknowledge(draft: Draft, ack: Acknowledgement): void {
     quarantineBytes += draft.put(keys.quarantine(ack.kind, ack.shipper, seq), { ...content, at: ack.at });
   }
   const counts = { delivered: ack.delivered, quarantined: ack.quarantined.length, quarantineBytes };
-  draft.setCursor(stream, ack.shipper, settled(cursor, placeOf(ack), counts, ack.at));
+  draft.setCursor(stream, ack.shipper, settled(cursor, placeOf(stream, cursor, ack), counts, ack.at));
   const lowest = lowestCursor(stream);
   const [first] = ack.entries;
   // Only where nothing older is left: otherwise trimming goes through them in order.
@@ -63,27 +63,36 @@ export function acknowledge(draft: Draft, ack: Acknowledgement): void {
     const passed = ack.entries.filter((entry) => entry.lastSeq <= lowest);
     for (const entry of passed) draft.delete(keys.entry(ack.kind, entry.lastSeq));
     const last = passed.at(-1);
-    if (last) setHead(draft, stream, last.lastSeq, last.offset + last.size);
-  } else {
-    setHead(draft, stream, stream.head.seq, stream.head.offset);
+    if (last) advanceHead(draft, stream, last.lastSeq, last.offset + last.size);
   }
-  draft.removeNotices(stream, (notice) => notice.to <= lowest);
+  advanceHead(draft, stream, stream.head.seq, stream.head.offset);
 }
 
-/** Where the cursor goes: bytes count up to the last entry that it passes whole. */
-function placeOf({ to, entries }: Acknowledgement): { seq: number; offset: number } {
+/** Where the cursor goes: bytes count up to the last entry that it passes whole, and over the notices behind it. */
+function placeOf(
+  stream: StreamState,
+  cursor: Cursor,
+  { to, entries }: Acknowledgement,
+): { seq: number; offset: number } {
   const whole = entries.findLast((entry) => entry.lastSeq <= to);
-  return { seq: to, offset: whole ? whole.offset + whole.size : 0 };
+  const end = whole ? { seq: whole.lastSeq, offset: whole.offset + whole.size } : cursor;
+  return { seq: to, offset: end.offset + noticedBytes(stream, end.seq) - noticedBytes(stream, to) };
 }
 
-/** Moves the head, and on over notices that stand right behind it: nothing is stored under them. */
-function setHead(draft: Draft, stream: StreamState, seq: number, offset: number): void {
-  let head = { seq, offset };
+/**
+ * Moves the head forward, and on over notices that stand right behind it: nothing is stored under them. A notice
+ * that every cursor has passed goes with the records in front of it: while they are kept, it explains the hole.
+ */
+function advanceHead(draft: Draft, stream: StreamState, seq: number, offset: number): void {
+  // Never back: an eviction may have gone further while a trim was on its way.
+  let head = seq > stream.head.seq ? { seq, offset } : stream.head;
   for (const notice of stream.notices) {
     if (notice.from > head.seq + 1) break;
     if (notice.to > head.seq) head = { seq: notice.to, offset: head.offset + notice.bytes };
   }
   if (head.seq !== stream.head.seq) draft.setHead(stream, head);
+  const passed = Math.min(head.seq, lowestCursor(stream));
+  draft.removeNotices(stream, (notice) => notice.to <= passed);
 }
 
 /** Whole entries to delete, undelivered ones among them. */
@@ -110,29 +119,36 @@ export interface Removed {
 export function remove(draft: Draft, removal: Removal, inFlight: readonly Range[]): Removed {
   const { kind, from, to, startOffset, endOffset, reason, at } = removal;
   const stream = draft.stream(kind);
+  const atHead = from <= stream.head.seq + 1;
   const counts = new Map<string, number>();
   for (const [shipper, cursor] of stream.cursors) {
     counts.set(shipper, unsettled(cursor, removal));
-    const next: Cursor = gone(cursor, [removal], reason);
+    let next: Cursor = gone(cursor, [removal], reason);
+    // The notice's bytes are those of the whole range: a cursor inside it must not count its part a second time.
+    if (!atHead && cursor.seq >= from && cursor.seq < to) next = { ...next, offset: startOffset };
     if (next !== cursor) draft.setCursor(stream, shipper, next);
   }
   for (const key of removal.keys) draft.delete(key);
-  const atHead = from <= stream.head.seq + 1;
-  const noticeFrom = Math.max(from, lowestCursor(stream) + 1);
+  // At the head, what every cursor has passed needs no notice. Behind records that are kept, it explains the hole.
+  const noticeFrom = atHead ? Math.max(from, lowestCursor(stream) + 1) : from;
   if (noticeFrom <= to) {
     // Bytes in front of the head are not counted as stored any more, so the notice must not take them off again.
     const bytes = atHead ? 0 : endOffset - startOffset;
     addNotice(draft, stream, { from: noticeFrom, to, reason, at, bytes }, inFlight);
   }
-  if (atHead && to > stream.head.seq) setHead(draft, stream, to, endOffset);
+  if (atHead) advanceHead(draft, stream, to, endOffset);
   return { unsettled: counts };
 }
 
 function addNotice(draft: Draft, stream: StreamState, notice: Notice, inFlight: readonly Range[]): void {
+  // Nor where a cursor would then stand inside: it has delivered one part and counted that part's bytes.
+  const divides = ({ seq }: Cursor, other: Notice) =>
+    seq >= Math.min(other.from, notice.from) && seq < Math.max(other.to, notice.to);
   const merges = (other: Notice) =>
     other.reason === notice.reason &&
     (other.to + 1 === notice.from || notice.to + 1 === other.from) &&
-    !inFlight.some((range) => range.from <= other.to && other.from <= range.to);
+    !inFlight.some((range) => range.from <= other.to && other.from <= range.to) &&
+    ![...stream.cursors.values()].some((cursor) => divides(cursor, other));
   const merged = stream.notices.filter(merges).reduce<Notice>(
     (whole, other) => ({
       ...notice,
@@ -156,14 +172,20 @@ export function trim(
 ): void {
   const stream = draft.stream(kind);
   for (const key of entryKeys) draft.delete(key);
-  setHead(draft, stream, to, offset);
+  advanceHead(draft, stream, to, offset);
 }
 
 /** Gives a cursor that is not there yet its place: before the oldest record on disk. */
 export function addCursor(draft: Draft, kind: string, shipper: string, at: number): void {
   const stream = draft.stream(kind);
-  if (!stream.cursors.has(shipper))
-    draft.setCursor(stream, shipper, newCursor(stream.head.seq, stream.head.offset, at));
+  if (stream.cursors.has(shipper)) return;
+  const { seq, offset } = stream.head;
+  // What is gone from behind that record was gone before this cursor: it never was backlog.
+  const cursor = stream.notices.reduce(
+    (counted, notice) => gone(counted, [notice], notice.reason),
+    newCursor(seq, offset, at),
+  );
+  draft.setCursor(stream, shipper, cursor);
 }
 
 /** Gives a cursor up; what only it was waiting for may go. Returns the records it had not passed. */
@@ -175,7 +197,9 @@ export function forget(draft: Draft, kind: string, shipper: string): number {
   cursors.delete(shipper);
   stream.cursors = cursors;
   draft.delete(keys.cursor(kind, shipper));
-  const lowest = lowestCursor(stream);
-  draft.removeNotices(stream, (notice) => notice.to <= lowest);
+  // A stream is found at open by its cursors, head or notices: where this was the last of them, its records
+  // would be overlooked, and their numbers given again.
+  if (cursors.size === 0) draft.setHead(stream, stream.head);
+  advanceHead(draft, stream, stream.head.seq, stream.head.offset);
   return stream.lastSeq - cursor.seq;
 }

@@ -119,7 +119,9 @@ class Walk {
 
   /** Takes an entry, or as much of it as fits; false when the bounds are reached. */
   take(entry: Entry, bad: string[]): boolean {
-    if (this.skipNotices() < entry.firstSeq && !this.full) this.#damage(entry.firstSeq - 1, bad);
+    if (this.skipNotices() < entry.firstSeq && !this.full) {
+      this.#damage(Math.min(entry.firstSeq - 1, this.#bounds.upTo), bad);
+    }
     // A damaged range may have ended where a notice begins.
     this.skipNotices();
     if (this.full || this.next > this.#bounds.upTo) return false;

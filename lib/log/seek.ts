@@ -3,8 +3,9 @@
 
 import type { Entry } from './entry.js';
 import { decodeEntry } from './entry.js';
-import { entriesAfter } from './keyspace.js';
+import { entriesAfter, keys } from './keyspace.js';
 import type { StreamState } from './state.js';
+import { noticedBytes } from './state.js';
 import type { Store } from './store.js';
 
 /** Damaged entries to step over in search of a sound one. */
@@ -27,6 +28,17 @@ export async function entryAfter(store: Store, kind: string, after: number): Pro
 export async function offsetAfter(store: Store, stream: StreamState, after: number): Promise<number> {
   if (after >= stream.lastSeq) return stream.endOffset;
   return (await entryAfter(store, stream.kind, after))?.offset ?? stream.endOffset;
+}
+
+/** Bytes of a stream's entries, ever, up to and with the one that ends at a seq; without those of notices behind it. */
+export async function offsetThrough(store: Store, stream: StreamState, seq: number): Promise<number> {
+  const key = keys.entry(stream.kind, seq);
+  const value = await store.get(key);
+  const entry = value && decodeEntry(stream.kind, key, value);
+  if (entry) return entry.offset + entry.size;
+  const next = await entryAfter(store, stream.kind, seq);
+  const noticed = noticedBytes(stream, seq) - noticedBytes(stream, next?.lastSeq ?? stream.lastSeq);
+  return (next?.offset ?? stream.endOffset) - noticed;
 }
 
 /**

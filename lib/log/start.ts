@@ -3,7 +3,7 @@
 
 import type { Clock } from '../clock.js';
 import { WalError, messageOf } from '../errors.js';
-import { databaseFolder, isFolder, readOwner, syncFolder } from './folder.js';
+import { databaseFolder, holdsData, isFolder, readOwner, syncFolder } from './folder.js';
 import { readMark } from './mark.js';
 import type { LogIdentity } from './open.js';
 import { loadStreams, newId, readIdentity, writeIdentity } from './open.js';
@@ -45,7 +45,9 @@ export async function startLog(options: StartOptions): Promise<Started> {
   const isNew = !(await isFolder(database));
   if (isNew && !create) throw new WalError('WAL_CONFIG', `no log in ${dir}`);
   let copy: string | undefined;
-  const opened = await openOrExplain(dir, create !== undefined).catch(async (error: unknown) => {
+  // Where CURRENT is missing, LevelDB would make a new database over the old one, and delete that.
+  const mayCreate = create !== undefined && (isNew || !(await holdsData(database)));
+  const opened = await openOrExplain(dir, mayCreate).catch(async (error: unknown) => {
     if (isNew || !repairs || !isRepairable(error)) throw error;
     const repaired = await repair(dir, clock);
     copy = repaired.copy;

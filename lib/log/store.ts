@@ -2,6 +2,7 @@
 
 import { Level } from 'level';
 import { WalError, messageOf } from '../errors.js';
+import { takeHere } from './here.js';
 import type { KeyRange } from './keyspace.js';
 
 /** What one commit changes: a value puts, `undefined` deletes. A key stands once. */
@@ -29,6 +30,7 @@ export interface Store {
    * not be written to again: LevelDB may report success for what a later open will not find.
    */
   commit(changes: Changes): Promise<void>;
+  /** @throws {WalError} As every read: `WAL_CLOSED`, `WAL_CORRUPT` where LevelDB itself sees damage, `WAL_IO`. */
   get(key: string, snapshot?: StoreSnapshot): Promise<Buffer | undefined>;
   /** Rows of a range in order. No iterator outlives the call: an open one pins all that is deleted meanwhile. */
   scan(range: KeyRange, options: ScanOptions): Promise<[key: string, value: Buffer][]>;
@@ -51,6 +53,8 @@ const SCAN_ROWS = 1000;
  *   LevelDB's error as the cause.
  */
 export async function openStore(dir: string, create: boolean): Promise<Store> {
+  const giveBack = await takeHere(dir);
+  if (!giveBack) throw new WalError('WAL_LOCKED', `${dir} is open in this process already`);
   const db = new Level<string, Buffer>(dir, {
     keyEncoding: 'utf8',
     valueEncoding: 'buffer',
@@ -63,9 +67,10 @@ export async function openStore(dir: string, create: boolean): Promise<Store> {
   try {
     await db.open();
   } catch (error) {
+    giveBack();
     throw openError(dir, error);
   }
-  return new LevelStore(db);
+  return new LevelStore(db, giveBack);
 }
 
 /** Brings back what is left of a database that will not open, and more: see recover.ts. It must not be open. */
@@ -77,6 +82,17 @@ function openError(dir: string, error: unknown): WalError {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   const locked = cause instanceof Error && 'code' in cause && cause.code === 'LEVEL_LOCKED';
   return new WalError(locked ? 'WAL_LOCKED' : 'WAL_IO', `can't open ${dir}: ${messageOf(cause)}`, { cause });
+}
+
+/** What LevelDB says of a read, in this library's words. */
+function readError(error: unknown): WalError {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  if (code.endsWith('_NOT_OPEN')) return new WalError('WAL_CLOSED', 'the log is closed', { cause: error });
+  return new WalError(
+    code === 'LEVEL_CORRUPTION' ? 'WAL_CORRUPT' : 'WAL_IO',
+    `the database can't be read: ${messageOf(error)}`,
+    { cause: error },
+  );
 }
 
 type LevelSnapshot = ReturnType<Level<string, Buffer>['snapshot']>;
@@ -92,9 +108,11 @@ interface Repairable {
 
 class LevelStore implements Store {
   readonly #db: Level<string, Buffer> & Compactable;
+  readonly #onClosed: () => void;
 
-  constructor(db: Level<string, Buffer>) {
+  constructor(db: Level<string, Buffer>, onClosed: () => void) {
     this.#db = db as Level<string, Buffer> & Compactable;
+    this.#onClosed = onClosed;
   }
 
   async commit(changes: Changes): Promise<void> {
@@ -107,19 +125,21 @@ class LevelStore implements Store {
   }
 
   async get(key: string, snapshot?: StoreSnapshot): Promise<Buffer | undefined> {
-    return await this.#db.get(key, { ...(snapshot && { snapshot: snapshot as LevelSnapshot }) });
+    try {
+      return await this.#db.get(key, { ...(snapshot && { snapshot: snapshot as LevelSnapshot }) });
+    } catch (error) {
+      throw readError(error);
+    }
   }
 
   async scan(range: KeyRange, options: ScanOptions): Promise<[string, Buffer][]> {
     const { limit, reverse = false, bytesMax = SCAN_BYTES_MAX, snapshot } = options;
-    const iterator = this.#db.iterator({
-      ...range,
-      limit,
-      reverse,
-      highWaterMarkBytes: bytesMax,
-      ...(snapshot && { snapshot: snapshot as LevelSnapshot }),
-    });
+    const given = { ...range, limit, reverse, highWaterMarkBytes: bytesMax };
     try {
+      await using iterator = this.#db.iterator({
+        ...given,
+        ...(snapshot && { snapshot: snapshot as LevelSnapshot }),
+      });
       const rows: [string, Buffer][] = [];
       for (let bytes = 0; bytes < bytesMax;) {
         const chunk = await iterator.nextv(SCAN_ROWS);
@@ -130,29 +150,38 @@ class LevelStore implements Store {
         }
       }
       return rows;
-    } finally {
-      await iterator.close();
+    } catch (error) {
+      throw readError(error);
     }
   }
 
   async scanKeys(range: KeyRange, limit: number): Promise<string[]> {
-    const iterator = this.#db.keys({ ...range, limit });
     try {
+      await using iterator = this.#db.keys({ ...range, limit });
       return await iterator.all();
-    } finally {
-      await iterator.close();
+    } catch (error) {
+      throw readError(error);
     }
   }
 
   async compact(range: KeyRange): Promise<void> {
-    await this.#db.compactRange(range.gte, range.lt);
+    try {
+      await this.#db.compactRange(range.gte, range.lt);
+    } catch (error) {
+      throw readError(error);
+    }
   }
 
   snapshot(): StoreSnapshot {
-    return this.#db.snapshot();
+    try {
+      return this.#db.snapshot();
+    } catch (error) {
+      throw readError(error);
+    }
   }
 
   async close(): Promise<void> {
     await this.#db.close();
+    this.#onClosed();
   }
 }

@@ -5,7 +5,7 @@ import type { Entry } from './entry.js';
 import { entriesAfter, keys, sectionRange, seqOfKey } from './keyspace.js';
 import type { Log } from './log.js';
 import { trim } from './operations.js';
-import { lastSeqWithin, offsetAfter } from './seek.js';
+import { lastSeqWithin, offsetAfter, offsetThrough } from './seek.js';
 import type { StreamState } from './state.js';
 import { lowestCursor } from './state.js';
 import type { Store } from './store.js';
@@ -115,7 +115,7 @@ export class Trimmer {
     const last = found.at(-1);
     if (last === undefined) return;
     const to = seqOfKey(last);
-    const end = await offsetAfter(this.#store, stream, to);
+    const end = await offsetThrough(this.#store, stream, to);
     await this.#log.change((draft) => trim(draft, kind, to, end, found), found.length);
   }
 

@@ -2,6 +2,7 @@
 
 import { crc32 } from 'node:zlib';
 import { WalError } from '../errors.js';
+import { cutEntry } from '../log/entry.js';
 import type { Piece } from '../log/gzip.js';
 import { crcOf, gzipOf, linesOf } from '../log/gzip.js';
 import type { LogIdentity } from '../log/open.js';
@@ -32,17 +33,23 @@ function noticePiece(logId: string, kind: string, gap: Gap): Piece {
   return { codec: 0, stored, lineBytes: stored.length, linesCrc: crc32(stored) };
 }
 
-/**
- * The steps that were read as one batch; damage where lines turn out not to be what was written. Without
- * `notices`, notices are part of the range and not of the body.
- */
+/** What may go into a batch's body. */
+export interface BodyBounds {
+  /** Whether notices do; otherwise they are part of the range only. */
+  readonly notices: boolean;
+  /** Bytes of lines, unless a single one has more. */
+  readonly lineBytesMax: number;
+}
+
+/** The steps that were read as one batch; damage where lines turn out not to be what was written. */
 export async function loadBatch(
   identity: LogIdentity,
   kind: string,
-  steps: readonly Step[],
+  found: readonly Step[],
   removals: number,
-  notices: boolean,
+  { notices, lineBytesMax }: BodyBounds,
 ): Promise<LoadedBatch | Damage> {
+  const steps = await withinBytes(found, lineBytesMax);
   const sent = steps.filter((step) => step.is === 'records' || notices);
   const pieces = await piecesOf(sent, (gap) => noticePiece(identity.logId, kind, gap));
   if ('what' in pieces) return pieces;
@@ -52,7 +59,28 @@ export async function loadBatch(
   const records = read.reduce((sum, step) => sum + step.to - step.from + 1, 0);
   const count = records + sent.length - read.length;
   const batch = bodyOf(identity, kind, { from, to }, count, pieces);
-  return { batch, records, from, to, entries: read.map((step) => step.entry), removals };
+  // Not the entries themselves: they hold their lines, and an acknowledgement may wait for the disk.
+  const entries = read.map(({ entry: { firstSeq, lastSeq, offset, size } }) => ({
+    firstSeq,
+    lastSeq,
+    offset,
+    size,
+  }));
+  return { batch, records, from, to, entries, removals };
+}
+
+/** Reading takes whole entries; where that is one, and it has more bytes than a batch may have, what fits of it. */
+async function withinBytes(steps: readonly Step[], lineBytesMax: number): Promise<readonly Step[]> {
+  const [step] = steps;
+  if (steps.length !== 1 || step?.is !== 'records' || step.entry.lineBytes <= lineBytesMax) return steps;
+  const piece = await cutEntry(step.entry, step.from, step.to);
+  const lines = piece && (await linesOf(piece));
+  // What is damaged is found as such when it becomes a piece.
+  if (!lines || lines.length <= lineBytesMax) return steps;
+  let { from: to } = step;
+  const endOfNext = (end: number) => lines.indexOf(0x0a, end) + 1;
+  for (let end = endOfNext(0); to < step.to && endOfNext(end) <= lineBytesMax; end = endOfNext(end)) to++;
+  return [{ ...step, to }];
 }
 
 /** A batch of one notice for each of some records that the destination refused, in their place. */

@@ -1,6 +1,6 @@
 // The circuit breaker of one destination, shared by the streams that ship there: cockatiel's, on our clock.
 
-import { ConsecutiveBreaker, BrokenCircuitError, CircuitState, circuitBreaker, handleWhen } from 'cockatiel';
+import { ConsecutiveBreaker, CircuitState, circuitBreaker, handleAll } from 'cockatiel';
 import type { CircuitBreakerPolicy } from 'cockatiel';
 import type { Clock } from '../clock.js';
 import { SinkError } from './sink.js';
@@ -20,9 +20,9 @@ export class Breaker {
   constructor(clock: Clock) {
     this.#clock = clock;
     this.#policy = circuitBreaker(
-      handleWhen((error) => error instanceof SinkError && error.failure === 'outage'),
-      // Cockatiel waits by the wall clock, which may jump. Here it never waits: `run` does, by the passed-in clock.
-      { halfOpenAfter: 0, breaker: new ConsecutiveBreaker(FAILURES_MAX) },
+      handleAll,
+      // Cockatiel waits by the wall clock, which may jump, back too. Here it never waits: `run` does, by our clock.
+      { halfOpenAfter: -Infinity, breaker: new ConsecutiveBreaker(FAILURES_MAX) },
     );
     this.#policy.onBreak(() => {
       this.#openUntil = this.#clock.monotonic() + this.#openMs;
@@ -39,18 +39,26 @@ export class Breaker {
     return Math.max(0, this.#openUntil - this.#clock.monotonic());
   }
 
-  /** Runs a try, or fails at once with an outage while the breaker is open. One probe at a time when it is half open. */
+  /** Runs a try, or fails at once with an outage while the breaker is open, or half open with another's probe on its way. */
   async run<T>(tryOnce: () => Promise<T>): Promise<T> {
-    try {
-      if (this.openForMs > 0) throw new BrokenCircuitError();
-      return await this.#policy.execute(() => tryOnce());
-    } catch (error) {
-      if (error instanceof BrokenCircuitError) {
-        throw new SinkError('outage', 'the destination failed too often; waiting before the next try', {
-          cause: error,
-        });
+    if (this.openForMs > 0) throw heldBack('failed too often; waiting before the next try');
+    // Cockatiel would wait for the probe, deaf to `stop`, and send the next one right behind a failed one.
+    if (this.#policy.state === CircuitState.HalfOpen)
+      throw heldBack('failed too often; a probe is on its way');
+    const ended = await this.#policy.execute(async () => {
+      try {
+        return { value: await tryOnce() };
+      } catch (error) {
+        if (error instanceof SinkError && error.failure === 'outage') throw error;
+        // Whoever refuses is there: for the breaker, that is a success.
+        return { error: error as Error };
       }
-      throw error;
-    }
+    });
+    if ('error' in ended) throw ended.error;
+    return ended.value;
   }
+}
+
+function heldBack(why: string): SinkError {
+  return new SinkError('outage', `the destination ${why}`);
 }

@@ -5,12 +5,16 @@ import pRetry, { AbortError } from 'p-retry';
 import type { Clock } from '../clock.js';
 import { WalError, messageOf } from '../errors.js';
 import type { Breaker } from './breaker.js';
-import type { Batch, Receipt, Sink } from './sink.js';
+import type { RefusedRecord } from './receipt.js';
+import { prove } from './receipt.js';
+import type { Batch, SendContext, Sink } from './sink.js';
 import { SinkError } from './sink.js';
 
 /** The most that a wait is drawn from, in ms, unless the destination asks for longer. */
 const WAIT_MS_MAX = 60_000;
 const WAIT_MS_FIRST = 1_000;
+/** A destination may ask for patience, not for silence without end. */
+const RETRY_AFTER_MS_MAX = 3_600_000;
 
 export interface DeliveryContext {
   readonly sink: Sink;
@@ -21,11 +25,14 @@ export interface DeliveryContext {
   /** Ends waits at once and tells the sink to give up. */
   readonly signal: AbortSignal;
   /** A try failed; the next one comes after `waitMs`. */
-  readonly onFailed: (error: SinkError, attempt: number, waitMs: number) => void;
+  readonly onFailed: (error: SinkError, waitMs: number) => void;
+  /** The batch is about to be sent. */
+  readonly onTry: () => void;
 }
 
 export type Delivery =
-  | { is: 'settled'; receipt: Required<Receipt>; attempts: number }
+  /** The destination has every line but the refused ones. */
+  | { is: 'settled'; refused: readonly RefusedRecord[] }
   /** The destination takes less at a time; split it. */
   | { is: 'too-large' }
   | { is: 'stopped' };
@@ -38,20 +45,18 @@ export type Delivery =
 export async function deliver(batch: Batch, context: DeliveryContext): Promise<Delivery> {
   const { sink, breaker, clock, signal } = context;
   let tooLarge = false;
-  let attempts = 0;
   try {
-    const receipt = await pRetry(
+    const refused = await pRetry(
       async (attempt) => {
-        attempts = attempt;
         if (signal.aborted) throw new AbortError('stopped');
         try {
-          return await breaker.run(async () =>
-            proven(batch, await trySend(sink, batch, { signal, attempt })),
-          );
+          return await breaker.run(async () => {
+            context.onTry();
+            return await prove(batch, await trySend(sink, batch, { signal, attempt }));
+          });
         } catch (error) {
           tooLarge = error instanceof SinkError && error.failure === 'too-large' && batch.count > 1;
-          // What can't be read here is no outage there.
-          if (tooLarge || signal.aborted || error instanceof WalError) throw new AbortError(error as Error);
+          if (tooLarge || signal.aborted || isUnreadable(error)) throw new AbortError(error as Error);
           throw error;
         }
       },
@@ -63,12 +68,12 @@ export async function deliver(batch: Batch, context: DeliveryContext): Promise<D
         maxTimeout: 0,
         onFailedAttempt: async ({ error, attemptNumber }) => {
           const waitMs = waitAfter(error as SinkError, attemptNumber, breaker.openForMs, context.random());
-          context.onFailed(error as SinkError, attemptNumber, waitMs);
+          context.onFailed(error as SinkError, waitMs);
           await clock.sleep(waitMs, signal);
         },
       },
     );
-    return { is: 'settled', receipt, attempts };
+    return { is: 'settled', refused };
   } catch (error) {
     if (tooLarge) return { is: 'too-large' };
     if (signal.aborted) return { is: 'stopped' };
@@ -77,37 +82,18 @@ export async function deliver(batch: Batch, context: DeliveryContext): Promise<D
 }
 
 /** One try. Whatever a sink throws becomes a SinkError: p-retry gives up on a TypeError, and an outage is no bug of ours. */
-async function trySend(
-  sink: Sink,
-  batch: Batch,
-  context: { signal: AbortSignal; attempt: number },
-): Promise<Receipt> {
+async function trySend(sink: Sink, batch: Batch, context: SendContext): Promise<unknown> {
   try {
     return await sink.send(batch, context);
   } catch (error) {
-    if (error instanceof SinkError || error instanceof WalError) throw error;
+    if (error instanceof SinkError || isUnreadable(error)) throw error;
     throw new SinkError('outage', messageOf(error), { cause: error });
   }
 }
 
-/** The receipt, if it proves the batch: every line accounted for once, nothing that was not sent. */
-function proven(batch: Batch, receipt: Receipt): Required<Receipt> {
-  const { accepted, duplicates = 0, rejected = [] } = receipt;
-  const counts = [accepted, duplicates];
-  const adds = accepted + duplicates + rejected.length === batch.count;
-  if (!adds || !counts.every((n) => Number.isSafeInteger(n) && n >= 0)) {
-    throw new SinkError(
-      'unproven',
-      `the receipt does not add up: ${accepted} accepted, ${duplicates} duplicates and ${rejected.length} rejected of ${batch.count}`,
-    );
-  }
-  if (rejected.length > 0 && rejected.length === batch.count) {
-    throw new SinkError(
-      'refused',
-      `the destination rejects everything: ${rejected[0]?.id}: ${rejected[0]?.reason}`,
-    );
-  }
-  return { accepted, duplicates, rejected };
+/** What can't be read here is no outage there. Any other WalError is the sink's own: it may well deliver into another log. */
+function isUnreadable(error: unknown): boolean {
+  return error instanceof WalError && error.code === 'WAL_CORRUPT';
 }
 
 /**
@@ -119,5 +105,8 @@ export function waitAfter(error: SinkError, attempt: number, openForMs: number, 
   const bound = Math.min(WAIT_MS_MAX, WAIT_MS_FIRST * 2 ** Math.min(attempt - 1, 10));
   const needsSomeone = ['unauthorized', 'misconfigured', 'refused', 'too-large'].includes(error.failure);
   const jittered = needsSomeone ? WAIT_MS_MAX * (0.5 + random / 2) : bound * random;
-  return Math.ceil(Math.max(openForMs > 0 ? openForMs : jittered, error.retryAfterMs ?? 0));
+  const waitMs = openForMs > 0 ? openForMs : jittered;
+  const askedMs = Math.min(error.retryAfterMs ?? 0, RETRY_AFTER_MS_MAX);
+  // So rather than by Math.max: a sink that read `Retry-After` wrong asks for NaN.
+  return Math.ceil(askedMs > waitMs ? askedMs : waitMs);
 }

@@ -5,6 +5,7 @@ import type { Clock } from '../clock.js';
 import { WalError } from '../errors.js';
 import { lose } from '../log/evict.js';
 import type { Log } from '../log/log.js';
+import type { Range } from '../log/ledger.js';
 import type { Damage } from '../log/read.js';
 import { readAfter } from '../log/read.js';
 import type { LoadedBatch } from './batch.js';
@@ -22,7 +23,7 @@ export interface LoaderContext {
   readonly notices: boolean;
   /** Ends waiting. */
   readonly signal: AbortSignal;
-  readonly onLost: (damage: Damage) => void;
+  readonly onLost: (range: Range) => void;
 }
 
 export class Loader {
@@ -97,13 +98,14 @@ export class Loader {
       const chunk = await readAfter(log.store, stream, this.#readTo, { ...bounds, rows: this.#rows });
       this.#rows = Math.max(1, chunk.rows);
       const damage = chunk.steps.find((step) => step.is === 'damage')?.damage;
-      const loaded = damage ?? (await loadBatch(log.identity, kind, chunk.steps, removals, notices));
+      const bodies = { notices, lineBytesMax: batchBytes };
+      const loaded = damage ?? (await loadBatch(log.identity, kind, chunk.steps, removals, bodies));
       if ('batch' in loaded) {
         this.rewind(loaded.to);
         this.#full = chunk.full && this.#waitingSince !== undefined;
         return loaded;
       }
-      await this.#lose(loaded);
+      await this.#lose(loaded, removals);
     }
     return undefined;
   }
@@ -134,10 +136,13 @@ export class Loader {
     return Math.max(0, this.#waitingSince + lingerMs - clock.monotonic());
   }
 
-  async #lose(damage: Damage): Promise<void> {
+  async #lose(damage: Damage, removals: number): Promise<void> {
     const { log, kind, onLost } = this.#context;
     const { from, to, what } = damage;
-    if (await lose(log, kind, damage)) return onLost(damage);
+    const lost = await lose(log, kind, damage, removals);
+    if (lost) return onLost(lost);
+    // Removed while it was read: it only looked like damage. What is being removed is gone after one turn of the writer.
+    if (log.claims.isTouched(kind, damage, removals)) return await log.change(() => {});
     throw new WalError('WAL_CORRUPT', `${what} at ${from} to ${to} of '${kind}', held by another shipper`);
   }
 }

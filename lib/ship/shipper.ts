@@ -7,14 +7,13 @@ import type { WalEvent } from '../events.js';
 import type { Log } from '../log/log.js';
 import type { Acknowledgement, Quarantined } from '../log/operations.js';
 import { acknowledge } from '../log/operations.js';
-import type { WireLine } from '../records.js';
 import type { Breaker } from './breaker.js';
 import type { LoadedBatch } from './batch.js';
 import { refusalNotices } from './batch.js';
 import type { Delivery } from './delivery.js';
 import { deliver } from './delivery.js';
 import { Loader } from './loader.js';
-import type { Batch, Receipt, Sink } from './sink.js';
+import type { Batch, Sink } from './sink.js';
 import { Wake } from './wake.js';
 
 /** The most that the wait after a failure on this side is drawn from, in ms. */
@@ -64,7 +63,8 @@ export class Shipper {
   #sending = false;
   /** Everything up to here was delivered; the acknowledgement may be on its way to the disk. */
   #deliveredTo = 0;
-  #failing = false;
+  /** Tries that failed since a batch was last delivered and acknowledged. */
+  #failures = 0;
   #lastShipAt: number | undefined;
 
   constructor(context: ShipperContext) {
@@ -142,30 +142,33 @@ export class Shipper {
     return this.stop();
   }
 
+  /** @throws {WalError} `WAL_CLOSED` where the cursor was given up: there is nothing to ship from any more. */
   #cursorSeq(): number {
-    return this.#context.log.stream(this.kind).cursors.get(this.name)?.seq ?? 0;
+    const cursor = this.#context.log.stream(this.kind).cursors.get(this.name);
+    if (cursor) return cursor.seq;
+    throw new WalError('WAL_CLOSED', `the cursor '${this.name}' of '${this.kind}' was given up`);
   }
 
   /** Ships until it is told to stop. What goes wrong on this side of the wire is tried again, too. */
   async #run(): Promise<void> {
-    const { log, sink, kind, clock, random, onEvent } = this.#context;
+    const { clock, random } = this.#context;
     const { signal } = this.#abort;
-    for (let attempt = 1; !signal.aborted; attempt++) {
+    let closed: string | undefined;
+    while (!signal.aborted && closed === undefined) {
       try {
         await this.#ship();
       } catch (error) {
-        if (error instanceof WalError && error.code === 'WAL_CLOSED') break;
         const message = messageOf(error);
-        if (attempt === 1)
-          onEvent({ type: 'ship-failing', kind, shipper: this.name, sink: sink.name, message });
-        const waitMs = Math.ceil(RETRY_MS_MAX * random());
-        this.#state = { at: 'waiting', until: clock.now() + waitMs, attempt, error: message };
-        await clock.sleep(waitMs, signal);
+        if (error instanceof WalError && error.code === 'WAL_CLOSED') closed = message;
+        else {
+          const waitMs = Math.ceil(RETRY_MS_MAX * random());
+          this.#failed('waiting', waitMs, message);
+          await clock.sleep(waitMs, signal);
+        }
       }
     }
     this.#unsubscribe();
-    log.claims.sent(kind, this.name);
-    this.#state = { at: 'stopped' };
+    this.#state = { at: 'stopped', ...(closed !== undefined && { error: closed }) };
     this.#context.onStopped();
     this.#progress.notify();
   }
@@ -207,6 +210,8 @@ export class Shipper {
       await Promise.all(acknowledged);
     } finally {
       await Promise.allSettled([ahead, ...acknowledged]);
+      this.#sending = false;
+      this.#context.log.claims.sent(this.kind, this.name);
     }
   }
 
@@ -233,48 +238,57 @@ export class Shipper {
     const delivery = await this.#deliver(loaded.batch);
     if (delivery.is === 'too-large') return 'too-large';
     if (delivery.is === 'stopped') return undefined;
-    const quarantined = await refusedRecords(loaded.batch, delivery.receipt.rejected);
-    if (quarantined.length > 0 && this.#context.sink.notices !== false) {
-      const seqs = quarantined.map((record) => record.seq);
+    const { refused } = delivery;
+    if (refused.length > 0 && this.#context.sink.notices !== false) {
+      const seqs = refused.map((record) => record.seq);
       const notices = await this.#deliver(refusalNotices(log.identity, kind, seqs, clock.now()));
-      // Nothing is acknowledged yet: the whole batch comes again, and with it the notices.
-      if (notices.is !== 'settled') return undefined;
+      // Nothing is acknowledged yet: the batch comes again, whole or in parts, and with it the notices.
+      if (notices.is === 'too-large') return 'too-large';
+      if (notices.is === 'stopped') return undefined;
     }
-    return quarantined;
+    return refused.map((record) => ({ ...record, status: undefined, response: undefined }));
   }
 
   async #deliver(batch: Batch): Promise<Delivery> {
-    const { log, sink, breaker, clock, random, kind, onEvent } = this.#context;
-    this.#state = { at: 'shipping', from: batch.firstSeq, to: batch.lastSeq };
-    const failed = { kind, shipper: this.name, sink: sink.name };
+    const { log, sink, breaker, clock, random, kind } = this.#context;
     const delivery = await deliver(batch, {
       sink,
       breaker,
       clock,
       random,
       signal: this.#abort.signal,
-      onFailed: (error, attempt, waitMs) => {
+      onTry: () => {
+        this.#state = { at: 'shipping', from: batch.firstSeq, to: batch.lastSeq };
+      },
+      onFailed: (error, waitMs) => {
         log.claims.tried(kind, this.name);
-        const at = breaker.openForMs > 0 ? 'open' : 'waiting';
-        this.#state = { at, until: clock.now() + waitMs, attempt, error: error.message };
-        // Once an outage, not once a try: an operator needs the first and the last word of it.
-        if (!this.#failing) onEvent({ type: 'ship-failing', ...failed, message: error.message });
-        this.#failing = true;
+        this.#failed(breaker.openForMs > 0 ? 'open' : 'waiting', waitMs, error.message);
       },
     });
     if (delivery.is === 'settled') log.claims.tried(kind, this.name);
-    if (delivery.is === 'settled' && this.#failing) {
-      this.#failing = false;
-      onEvent({ type: 'ship-recovered', ...failed, failedAttempts: delivery.attempts - 1 });
-    }
     return delivery;
   }
 
-  /** Moves the cursor over the batch, durably, and lets go of it. */
-  async #acknowledge(loaded: LoadedBatch, quarantined: readonly Quarantined[]): Promise<void> {
-    const { log, kind, clock, onEvent } = this.#context;
-    const at = clock.now();
-    const acknowledgement: Acknowledgement = {
+  #failed(at: 'waiting' | 'open', waitMs: number, error: string): void {
+    const { kind, sink, clock, onEvent } = this.#context;
+    this.#failures++;
+    this.#state = { at, until: clock.now() + waitMs, attempt: this.#failures, error };
+    // Once an outage, not once a try: an operator needs the first and the last word of it.
+    if (this.#failures > 1) return;
+    onEvent({ type: 'ship-failing', kind, shipper: this.name, sink: sink.name, message: error });
+  }
+
+  #recovered(): void {
+    const { kind, sink, onEvent } = this.#context;
+    const failedAttempts = this.#failures;
+    this.#failures = 0;
+    onEvent({ type: 'ship-recovered', kind, shipper: this.name, sink: sink.name, failedAttempts });
+  }
+
+  /** Moves the cursor over the batch, durably, and lets go of it. Takes what it needs, so that no batch waits in memory for the disk. */
+  #acknowledge(loaded: LoadedBatch, quarantined: readonly Quarantined[]): Promise<void> {
+    const { log, kind, clock } = this.#context;
+    return this.#commit({
       kind,
       shipper: this.name,
       after: loaded.from - 1,
@@ -283,30 +297,23 @@ export class Shipper {
       quarantined,
       entries: loaded.entries,
       deletes: log.trimmer.deletesAtOnce(kind),
-      at,
-    };
-    await log.change((draft) => acknowledge(draft, acknowledgement), loaded.entries.length + 3);
+      at: clock.now(),
+    });
+  }
+
+  async #commit(acknowledgement: Acknowledgement): Promise<void> {
+    const { log, kind, onEvent } = this.#context;
+    const { entries, quarantined, at } = acknowledgement;
+    const failures = this.#failures;
+    await log.change((draft) => acknowledge(draft, acknowledgement), entries.length + 3);
     this.#lastShipAt = at;
     if (!this.#sending && this.#cursorSeq() >= this.#deliveredTo) log.claims.sent(kind, this.name);
     this.#loader.grow();
+    // Only where nothing failed since this batch arrived: that would be the next batch's outage.
+    if (failures > 0 && failures === this.#failures) this.#recovered();
     for (const { seq, reason } of quarantined) {
       onEvent({ type: 'quarantined', kind, shipper: this.name, seq, reason });
     }
     this.#progress.notify();
   }
-}
-
-/** The refused records with their lines. A refused notice is never put aside, so it can only be a mistake of the destination's. */
-async function refusedRecords(batch: Batch, rejected: Required<Receipt>['rejected']): Promise<Quarantined[]> {
-  if (rejected.length === 0) return [];
-  const reasons = new Map(rejected.map(({ id, reason }) => [id, reason]));
-  const refused: Quarantined[] = [];
-  for (const line of (await batch.lines()).toString('utf8').split('\n')) {
-    if (line === '') continue;
-    const parsed = JSON.parse(line) as WireLine;
-    const reason = reasons.get(parsed.id);
-    if (reason === undefined || !('record' in parsed)) continue;
-    refused.push({ seq: parsed.seq, line, reason, status: undefined, response: undefined });
-  }
-  return refused;
 }

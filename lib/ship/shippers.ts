@@ -44,6 +44,12 @@ export class Shippers {
         `'${kind}' has no shipper '${name}'; declared are ${declared.join(', ')} (streams.${kind}.shippers)`,
       );
     }
+    if (!this.#log.stream(kind).cursors.has(name)) {
+      throw new WalError(
+        'WAL_CONFIG',
+        `the cursor '${name}' of '${kind}' was given up; it is made anew at the next open`,
+      );
+    }
     if (typeof sink?.send !== 'function' || typeof sink.name !== 'string') {
       throw expected('sink', 'a Sink: a name and a send function', typeof sink);
     }

@@ -1,0 +1,83 @@
+// `nv-wal import`: NDJSON files into a log, each line once.
+
+import type { Command } from 'commander';
+import { Wal } from '../index.js';
+import type { ImportReport, StreamPolicy } from '../index.js';
+import { Failure, usageOf } from './errors.js';
+import { interruptible } from './interrupt.js';
+import type { OpenLog } from './open.js';
+import { boundsFromEnv, checkOwner, isLog, openPlace } from './open.js';
+import type { JsonOption, LogAddress } from './options.js';
+import { addCommand, addLogOptions, kindOption, placeOf } from './options.js';
+import { count, counted, note, printResult, progress, size } from './output.js';
+
+interface ImportCommandOptions extends LogAddress, JsonOption {
+  kind?: string;
+}
+
+const HELP = `Lines may be { kind, record }, plain records, or the older gateway's { appendedAt, blob }; the last two are of
+--kind. A folder stands for the .ndjson, .ldjson and .jsonl files below it. Running it again imports what is
+new, and nothing twice. A line that can't be read is named, and the rest goes on; the exit code is then 1.
+
+Makes the log where none is (with --service). Kinds are log, audit, those that the log has already, and --kind;
+nothing is dropped for what is imported: where the log is full, the import ends.
+
+Example:
+  nv-wal import --service gateway --kind audit /var/log/old-wal`;
+
+export function addImport(program: Command): void {
+  const command = addCommand(program, 'import', 'append what NDJSON files hold, each line once', HELP);
+  command.argument('<files...>', 'files and folders');
+  addLogOptions(command)
+    .addOption(kindOption('the kind of lines that do not say theirs'))
+    .action(async (files: string[], options: ImportCommandOptions) => {
+      const report = await interruptible((signal) => importFiles(files, options, signal));
+      const { imported, skipped, failed, files: seen } = report;
+      const text = `imported ${counted(imported, 'record')} from ${counted(seen, 'file')}; ${count(skipped)} were there already`;
+      await printResult(options.json, { imported, skipped, failed, files: seen }, text);
+      if (failed > 0) throw new Failure(`could not read ${counted(failed, 'line or file')}`);
+    });
+}
+
+/**
+ * The log, made where none is. One that exists is opened as it is: to open it as its service does would declare
+ * shippers that it may not have, and their cursors would hold its records for ever.
+ */
+async function openOrMake(options: ImportCommandOptions): Promise<OpenLog> {
+  const place = placeOf(options);
+  const streams = streamsWith(options.kind);
+  if (!place.under || (await isLog(place))) return await openPlace(place, { streams });
+  const bounds = boundsFromEnv();
+  await checkOwner(place.dir);
+  try {
+    return await Wal.open<Record<string, object>>({ ...bounds, ...place.under, streams });
+  } catch (error) {
+    throw usageOf(error);
+  }
+}
+
+/** A kind of its own is declared by being asked for. Undelivered records of it are not this command's to drop. */
+function streamsWith(kind: string | undefined): Record<string, Partial<StreamPolicy>> {
+  return kind === undefined || kind === 'log' || kind === 'audit' ? {} : { [kind]: { whenFull: 'reject' } };
+}
+
+async function importFiles(
+  files: string[],
+  options: ImportCommandOptions,
+  signal: AbortSignal,
+): Promise<ImportReport> {
+  const { kind } = options;
+  await using wal = await openOrMake(options);
+  using shown = progress('importing');
+  const report = await wal.import(files, {
+    ...(kind !== undefined && { kind }),
+    signal,
+    onProgress: ({ file, bytes, bytesTotal, imported }) =>
+      shown.say(`${file}: ${size(bytes)} of ${size(bytesTotal)}, ${counted(imported, 'record')} in all`),
+    onProblem: ({ file, line, message }) => note([file, line, ` ${message}`].filter(Boolean).join(':')),
+  });
+  if (signal.aborted) {
+    throw new Failure(`interrupted after ${counted(report.imported, 'record')}; run it again to go on`);
+  }
+  return report;
+}

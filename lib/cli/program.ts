@@ -1,0 +1,63 @@
+// The command line put together: a file a command, and what they throw as an exit code.
+
+import { createRequire } from 'node:module';
+import { Command } from 'commander';
+import { addCompact } from './compact.js';
+import { addDemo } from './demo.js';
+import { addDump } from './dump.js';
+import type { ExitCode } from './errors.js';
+import { errorLine, exitCodeOf, oneLine } from './errors.js';
+import { addEvict } from './evict.js';
+import { addForget } from './forget.js';
+import { addImport } from './import.js';
+import { note } from './output.js';
+import { addServe } from './serve.js';
+import { addShip } from './ship.js';
+import { addStats } from './stats.js';
+import { addVerify } from './verify.js';
+
+const HELP = `
+A log is named by --service, below VAR_DIR (or --var-dir), or by --dir, its folder. Only the user it belongs to
+may open it, root included, so run this as the user that the service runs as; and only one process at a time, so
+stop the service first.
+
+Exit codes: 0 done, 1 failed, 2 the command line or the environment does not fit.`;
+
+const ADD = [
+  addStats,
+  addDump,
+  addShip,
+  addImport,
+  addEvict,
+  addCompact,
+  addVerify,
+  addForget,
+  addServe,
+  addDemo,
+];
+
+export function makeProgram(): Command {
+  const { version } = createRequire(import.meta.url)('@nv/wal/package.json') as { version: string };
+  const program = new Command('nv-wal')
+    .description('Looks into, ships and keeps up durable logs of @nv/wal.')
+    .version(version)
+    .exitOverride()
+    .configureOutput({
+      outputError: (text, write) => write(`nv-wal: ${oneLine(text).replace(/^error: /, '')}\n`),
+    })
+    .addHelpText('after', HELP);
+  for (const add of ADD) add(program);
+  return program;
+}
+
+/** Does what a command line says; never rejects. */
+export async function run(argv: string[]): Promise<ExitCode> {
+  try {
+    await makeProgram().parseAsync(argv);
+    return 0;
+  } catch (error) {
+    const line = errorLine(error);
+    if (line !== undefined) note(line);
+    return exitCodeOf(error);
+  }
+}

@@ -1,0 +1,82 @@
+// `nv-wal serve`: the reference receiver, as a process.
+
+import { once } from 'node:events';
+import { join, resolve } from 'node:path';
+import type { Command } from 'commander';
+import { s2sTokenFromEnv } from '../index.js';
+import { createIngestHandler, openLevelStore, serveIngest } from '../ingest/index.js';
+import type { IngestOptions } from '../ingest/index.js';
+import { asUsage, oneLine } from './errors.js';
+import { fired, interruptible } from './interrupt.js';
+import type { JsonOption } from './options.js';
+import { addCommand, parseInteger, requiredVarDir } from './options.js';
+import { note, printResult } from './output.js';
+
+interface ServeOptions extends JsonOption {
+  port: number;
+  host: string;
+  store?: string;
+  /** Commander's way of `--no-auth`. */
+  auth: boolean;
+}
+
+const HELP = `Takes POST /api/{kind}/v1/ingest, keeps each line once by its id, and answers when it is on disk.
+
+Tokens are checked against WAL_S2S_ISSUER, WAL_S2S_AUDIENCE, and WAL_S2S_SECRET or WAL_S2S_KEY_FILE (a public
+key); --no-auth takes requests from anyone who can reach it. With WAL_SIGNING_SECRET, requests must be signed.
+
+Example:
+  WAL_S2S_ISSUER=acme WAL_S2S_AUDIENCE=ingest WAL_S2S_SECRET=… nv-wal serve --port 8080 --store /var/lib/ingest`;
+
+export function addServe(program: Command): void {
+  addCommand(program, 'serve', 'run the reference receiver until SIGINT or SIGTERM', HELP)
+    .option('--port <port>', '0 takes a free one', parseInteger(0, 65_535), 0)
+    .option('--host <host>', 'where to listen', '127.0.0.1')
+    .option('--store <dir>', 'where to keep what comes (default: $VAR_DIR/nv-wal-ingest)')
+    .option('--no-auth', 'ask for no token')
+    .action((options: ServeOptions) => interruptible((signal) => serve(options, signal)));
+}
+
+async function serve(options: ServeOptions, signal: AbortSignal): Promise<void> {
+  const { host, port, json } = options;
+  const access = accessFromEnv(options.auth);
+  await using store = await openLevelStore(storeOf(options));
+  const handler = asUsage(() => createIngestHandler({ ...access, store, onError: noteOnce() }));
+  await using server = await serveIngest({ handler, host, port });
+  const { url } = server;
+  await printResult(json, { url }, `listening on ${url}`);
+  const ended = new AbortController();
+  await Promise.race([fired(signal), parentGone(ended.signal)]);
+  // A listener for the parent's end would keep this process alive.
+  ended.abort();
+}
+
+function storeOf({ store }: ServeOptions): string {
+  return store === undefined ? join(requiredVarDir(process.env['VAR_DIR']), 'nv-wal-ingest') : resolve(store);
+}
+
+/** Who may send: as the environment says, unless a flag says that it does not matter. */
+function accessFromEnv(checked: boolean): Pick<IngestOptions, 'auth' | 'signing'> {
+  const { WAL_SIGNING_SECRET: secret } = process.env;
+  return {
+    auth: checked && asUsage(() => s2sTokenFromEnv(process.env)),
+    ...(secret !== undefined && { signing: { keys: { default: secret } } }),
+  };
+}
+
+/** A receiver that a process has forked ends with it; one from a shell has no channel to lose. */
+async function parentGone(signal: AbortSignal): Promise<void> {
+  if (!process.channel) return await new Promise(() => {});
+  // Fired, it rejects: the race is over by then.
+  await once(process, 'disconnect', { signal });
+}
+
+/** Says what fails, but not again and again for every request that it fails. */
+function noteOnce(): (error: unknown) => void {
+  let last = '';
+  return (error) => {
+    const message = error instanceof Error ? error.message : String(error);
+    if (message !== last) note(`nv-wal: ${oneLine(message)}`);
+    last = message;
+  };
+}

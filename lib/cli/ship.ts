@@ -1,0 +1,145 @@
+// `nv-wal ship`: delivers a log's backlog to the sink that the environment names.
+
+import type { Command } from 'commander';
+import { httpSink, walOptionsFromEnv } from '../index.js';
+import type { ShipperStats, Sink, WalEvent } from '../index.js';
+import { Failure, UsageError, asUsage, oneLine } from './errors.js';
+import { fired, interruptible } from './interrupt.js';
+import type { OpenLog } from './open.js';
+import { openLog } from './open.js';
+import type { JsonOption, LogAddress } from './options.js';
+import { addCommand, addLogOptions, kindOption, parseDuration } from './options.js';
+import { count, counted, note, printResult, progress } from './output.js';
+
+interface ShipCommandOptions extends LogAddress, JsonOption {
+  once?: boolean;
+  kind?: string;
+  timeout?: number;
+}
+
+const HELP = `The sink is the environment's: WAL_BASE_URL, WAL_S2S_ISSUER, WAL_S2S_AUDIENCE, and WAL_S2S_SECRET or
+WAL_S2S_KEY_FILE (a private key); WAL_GZIP and WAL_SIGNING_SECRET if wanted. The token's subject is the log's
+service. Each stream goes on from its cursor 'default'. A sink that is down is waited for, and told of once.
+
+Without --once it runs until SIGINT or SIGTERM. With it, it ends when nothing is left; exit 1 where something is
+left when the time is up, or when it is interrupted.
+
+Example:
+  WAL_BASE_URL=https://logs.internal … nv-wal ship --service gateway --once --timeout 5m`;
+
+const SHIPPER = 'default';
+const LOOK_EVERY_MS = 200;
+/** A timer above this would go off at once. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
+
+export function addShip(program: Command): void {
+  const command = addCommand(program, 'ship', 'deliver the backlog to the configured sink', HELP);
+  addLogOptions(command)
+    .option('--once', 'end when the backlog is empty')
+    .addOption(kindOption('only this stream'))
+    .option('--timeout <time>', 'end after this time: 500ms, 60s, 5m', parseDuration)
+    .action(async (options: ShipCommandOptions) => {
+      const { delivered, quarantined, backlog } = await interruptible((signal) => ship(options, signal));
+      const text = `delivered ${counted(delivered, 'record')}, quarantined ${count(quarantined)}; backlog ${count(backlog)}`;
+      await printResult(options.json, { delivered, quarantined, backlog }, text);
+      if (options.once && backlog > 0)
+        throw new Failure(`a backlog of ${counted(backlog, 'record')} is left`);
+    });
+}
+
+/** Opens the log, ships, and says what that has changed. */
+async function ship(options: ShipCommandOptions, interrupted: AbortSignal): Promise<Sum> {
+  const sink = sinkFromEnv();
+  const outages = new Outages();
+  await using wal = await openLog(options, { onEvent: (event) => outages.tell(event) });
+  const kinds = kindsOf(wal, options.kind);
+  const before = sumOf(wal, kinds);
+  await deliver(wal, sink, kinds, options, interrupted);
+  const { delivered, quarantined, backlog } = sumOf(wal, kinds);
+  return { delivered: delivered - before.delivered, quarantined: quarantined - before.quarantined, backlog };
+}
+
+/** Neither service nor VAR_DIR matter to a sink; the log says for whom the token is. */
+function sinkFromEnv(): Sink {
+  const { sink } = asUsage(() => walOptionsFromEnv('any', { ...process.env, VAR_DIR: '.' }));
+  if (!sink) throw new UsageError('WAL_BASE_URL is missing: where should the records go?');
+  return asUsage(() => httpSink(sink));
+}
+
+function kindsOf(wal: OpenLog, kind: string | undefined): string[] {
+  // Whether that one can be shipped is `wal.ship`'s to say.
+  if (kind !== undefined) return [kind];
+  const { streams, dir } = wal.stats();
+  const kinds = Object.keys(streams).filter((name) => SHIPPER in streams[name]!.shippers);
+  if (kinds.length === 0) throw new Failure(`no stream in ${dir} has a shipper '${SHIPPER}'`);
+  return kinds;
+}
+
+/** Delivers until there is nothing left (`once`), the time is up, or `interrupted` fires. */
+async function deliver(
+  wal: OpenLog,
+  sink: Sink,
+  kinds: string[],
+  { once, timeout }: ShipCommandOptions,
+  interrupted: AbortSignal,
+): Promise<void> {
+  const shippers = kinds.map((kind) => wal.ship(kind, sink));
+  const late = timeout === undefined ? [] : [AbortSignal.timeout(Math.min(timeout, TIMER_MS_MAX))];
+  const end = AbortSignal.any([interrupted, ...late]);
+  using shown = progress(`shipping to ${sink.name}`);
+  const looking = setInterval(() => shown.say(describe(sink.name, sumOf(wal, kinds))), LOOK_EVERY_MS);
+  try {
+    if (once) await Promise.all(shippers.map((shipper) => shipper.idle({ signal: end })));
+    else await fired(end);
+  } catch (error) {
+    if (!end.aborted) throw error;
+  } finally {
+    clearInterval(looking);
+    await Promise.all(shippers.map((shipper) => shipper.stop()));
+  }
+}
+
+type Sum = Pick<ShipperStats, 'delivered' | 'quarantined'> & { backlog: number };
+
+function sumOf(wal: OpenLog, kinds: string[]): Sum {
+  const { streams } = wal.stats();
+  const sum: Sum = { delivered: 0, quarantined: 0, backlog: 0 };
+  for (const kind of kinds) {
+    const shipper = streams[kind]?.shippers[SHIPPER];
+    sum.delivered += shipper?.delivered ?? 0;
+    sum.quarantined += shipper?.quarantined ?? 0;
+    sum.backlog += shipper?.backlogRecords ?? 0;
+  }
+  return sum;
+}
+
+function describe(name: string, { delivered, backlog }: Sum): string {
+  return `shipping to ${name}: ${count(delivered)} delivered, ${count(backlog)} to go`;
+}
+
+/** Tells of an outage once, however many streams and tries it fails. */
+class Outages {
+  readonly #failing = new Set<string>();
+
+  tell(event: WalEvent): void {
+    switch (event.type) {
+      case 'ship-failing':
+        if (this.#failing.size === 0) note(`nv-wal: waiting: ${oneLine(event.message)}`);
+        this.#failing.add(event.kind);
+        break;
+      case 'ship-recovered':
+        this.#failing.delete(event.kind);
+        if (this.#failing.size === 0) note(`nv-wal: ${event.sink} takes records again`);
+        break;
+      case 'quarantined':
+        note(`nv-wal: ${event.kind} ${event.seq} is quarantined: ${oneLine(event.reason)}`);
+        break;
+      case 'dropped':
+      case 'lost':
+        note(`nv-wal: ${event.kind} ${event.from} to ${event.to} were ${event.type}: ${event.reason}`);
+        break;
+      default:
+        break;
+    }
+  }
+}

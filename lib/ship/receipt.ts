@@ -1,0 +1,93 @@
+// What a receipt proves: every line of the batch accounted for once, and nothing that was not sent. A receipt
+// deletes, so nothing of it is taken on trust. Knows no retries and no log.
+
+import type { WireLine } from '../records.js';
+import type { Batch, Receipt } from './sink.js';
+import { SinkError } from './sink.js';
+
+/** A record that the destination refuses while it takes others of the same batch. */
+export interface RefusedRecord {
+  readonly seq: number;
+  /** Its line, without the `\n`. */
+  readonly line: string;
+  readonly reason: string;
+}
+
+/**
+ * The records that a receipt refuses, where it proves the rest of the batch.
+ *
+ * @throws {SinkError} `unproven`: it does not add up. `refused`: it rejects every record, so that nothing tells a
+ *   bad record from a destination that takes none; or it rejects a notice, which is never put aside.
+ * @throws {WalError} `WAL_CORRUPT`: the batch's own lines can't be read.
+ */
+export async function prove(batch: Batch, receipt: unknown): Promise<readonly RefusedRecord[]> {
+  const { accepted, duplicates, rejected } = checkShape(receipt);
+  if (accepted + duplicates + rejected.length !== batch.count) {
+    throw unproven(
+      `${accepted} accepted, ${duplicates} duplicates and ${rejected.length} rejected of ${batch.count}`,
+    );
+  }
+  if (rejected.length === 0) return [];
+  const reasons = new Map(rejected.map(({ id, reason }) => [id, reason]));
+  if (reasons.size !== rejected.length) throw unproven('it rejects a line twice');
+  return await refusedRecords(batch, reasons);
+}
+
+async function refusedRecords(
+  batch: Batch,
+  reasons: ReadonlyMap<string, string>,
+): Promise<readonly RefusedRecord[]> {
+  const refused: RefusedRecord[] = [];
+  let records = 0;
+  for (const line of (await batch.lines()).toString('utf8').split('\n')) {
+    if (line === '') continue;
+    const parsed = JSON.parse(line) as WireLine;
+    const reason = reasons.get(parsed.id);
+    if ('record' in parsed) {
+      records++;
+      if (reason !== undefined) refused.push({ seq: parsed.seq, line, reason });
+    } else if (reason !== undefined) {
+      throw new SinkError(
+        'refused',
+        `the destination rejects the notice ${parsed.id}: ${reason}; where it takes none, its sink says notices: false`,
+      );
+    }
+  }
+  // Whoever rejects a line that was not sent has one that was sent unaccounted for.
+  if (refused.length !== reasons.size) throw unproven('it rejects lines that are not in the batch');
+  if (refused.length === records) {
+    const [first] = refused;
+    throw new SinkError(
+      'refused',
+      `the destination rejects every record, ${first?.seq} first: ${first?.reason}`,
+    );
+  }
+  return refused;
+}
+
+/** A sink may be anyone's code, and what it resolves with anyone's answer. */
+function checkShape(receipt: unknown): Required<Receipt> {
+  if (typeof receipt !== 'object' || receipt === null) throw unproven('it is not an object');
+  const { accepted, duplicates = 0, rejected = [] } = receipt as Partial<Record<keyof Receipt, unknown>>;
+  if (!isCount(accepted) || !isCount(duplicates)) {
+    throw unproven('accepted and duplicates are not both integers >= 0');
+  }
+  if (!Array.isArray(rejected) || !rejected.every(isRejection)) {
+    throw unproven('rejected is not an array of { id, reason }');
+  }
+  return { accepted, duplicates, rejected };
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
+}
+
+function isRejection(value: unknown): value is { id: string; reason: string } {
+  if (typeof value !== 'object' || value === null) return false;
+  const { id, reason } = value as { id?: unknown; reason?: unknown };
+  return typeof id === 'string' && typeof reason === 'string';
+}
+
+function unproven(why: string): SinkError {
+  return new SinkError('unproven', `the receipt does not add up: ${why}`);
+}

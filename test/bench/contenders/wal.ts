@@ -1,0 +1,53 @@
+// This library, as a service uses it: everything at its default.
+
+import type { LogRecord, Wal } from '../../../lib/index.js';
+import { Wal as Log, httpSink } from '../../../lib/index.js';
+import type { Contender } from './contender.js';
+
+export async function openWal(dir: string): Promise<Wal> {
+  return await Log.open({ service: 'bench', varDir: dir });
+}
+
+/** Fills a log with a backlog: so many records, so many at once. */
+export async function fill(
+  wal: Wal,
+  records: readonly LogRecord[],
+  count: number,
+  together: number,
+): Promise<void> {
+  for (let done = 0; done < count;) {
+    const start = done % records.length;
+    const some = records.slice(start, start + Math.min(together, count - done));
+    await wal.appendMany('log', some);
+    done += some.length;
+  }
+}
+
+export const wal: Contender = {
+  openAppender: async ({ dir }) => {
+    const log = await openWal(dir);
+    return {
+      append: (record) => log.append('log', record),
+      appendMany: (records) => log.appendMany('log', records),
+      storedBytes: async () => log.stats().streams['log']?.storedBytes ?? 0,
+      close: () => log.close(),
+    };
+  },
+
+  prepareDelivery: async ({ dir, sinkUrl }, job, records) => {
+    const log = await openWal(dir);
+    await fill(log, records, job.records, job.recordsPerEntry);
+    const token = {
+      issuer: 'bench',
+      audience: 'bench',
+      secret: 'a secret of the benchmark, 32 bytes or more',
+    };
+    return {
+      deliver: async () => {
+        await log.ship('log', httpSink({ baseUrl: sinkUrl, token })).idle();
+        return log.stats().streams['log']?.shippers['default']?.delivered ?? 0;
+      },
+      close: () => log.close(),
+    };
+  },
+};

@@ -1,0 +1,53 @@
+// The words of the benchmark: what is measured, by whom, and what a measurement says. Types only.
+
+/** Who does the work: this library, or what it is measured against. */
+export type ContenderName = 'wal' | 'file' | 'undici';
+
+/** What one measurement consists of. */
+export type Job = AppendJob | DeliverJob;
+
+export interface AppendJob {
+  readonly is: 'append';
+  /** Callers that each append, wait for the acknowledgement, and append again. */
+  readonly producers: number;
+  /** 1: `append`; more: so many at once by `appendMany`. */
+  readonly recordsPerCall: number;
+  readonly warmUpMs: number;
+  readonly measureMs: number;
+}
+
+export interface DeliverJob {
+  readonly is: 'deliver';
+  /** The backlog. */
+  readonly records: number;
+  /** Records that were appended together, and so are stored together. At most 512. */
+  readonly recordsPerEntry: number;
+}
+
+/** What one measurement says. */
+export interface Measurement {
+  recordsPerSecond: number;
+  /** From the call to its acknowledgement. */
+  latencyP50Ms?: number;
+  latencyP99Ms?: number;
+  /** User and system time of all threads of the process that appends or delivers. */
+  cpuUsPerRecord: number;
+  loopDelayP99Ms: number;
+  /** What the process wrote to the disk, by the kernel's account: whole pages, again where a page is written again. */
+  writtenBytesPerRecord: number;
+  /** What the records take up where they are kept. */
+  storedBytesPerRecord?: number;
+}
+
+export type Metric = keyof Measurement;
+
+/** What the parent asks of a contender's process. */
+export interface Request {
+  readonly job: Job;
+  /** An empty folder for this measurement alone. */
+  readonly dir: string;
+  /** `http://127.0.0.1:<port>` of the sink. */
+  readonly sinkUrl: string;
+  /** Where to write a CPU profile of what is measured. */
+  readonly profile?: string;
+}

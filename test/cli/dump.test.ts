@@ -1,0 +1,72 @@
+import { once } from 'node:events';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { ReadItem } from '../../lib/index.js';
+import { appendNumbers, nvWal, start, withLog } from './nv-wal.js';
+
+const it = suite('cli/dump');
+
+const fill = async (wal: Parameters<typeof appendNumbers>[0]) => {
+  await appendNumbers(wal, 'log', 3);
+  await appendNumbers(wal, 'audit', 3);
+  await wal.evict({ kind: 'log', maxBytes: 0 });
+  await wal.append('log', { n: 4 });
+};
+
+it('prints every stream, oldest first, and a notice in the place of what is gone', async () => {
+  await withLog(fill, async ({ at }) => {
+    const { code, stdout, stderr } = await nvWal(['dump', ...at]);
+    assert.equal([code, stderr], [0, []]);
+    const items = itemsIn(stdout);
+    assert.equal(
+      items.map(({ kind, seq }) => `${kind} ${seq}`),
+      ['audit 1', 'audit 2', 'audit 3', 'log 3', 'log 4'],
+    );
+    const { record, gap } = { ...items[0], ...items[3] } as Record<string, unknown>;
+    assert.equal(record, { n: 1 });
+    assert.equal(Object.keys(items[0]!), ['id', 'seq', 'kind', 'record', 'appendedAt']);
+    assert.equal(Object.keys(items[3]!), ['id', 'seq', 'kind', 'gap', 'appendedAt']);
+    assert.equal({ ...(gap as object), at: 0 }, { from: 1, to: 3, reason: 'size', at: 0 });
+  });
+});
+
+it('a range, a limit, or the notices alone', async () => {
+  await withLog(fill, async ({ at }) => {
+    // One after the other: a log is one process's at a time.
+    const range = await nvWal(['dump', ...at, '--kind', 'audit', '--from', '2', '--limit', '1', '--json']);
+    assert.equal(
+      itemsIn(range.stdout).map(({ id }) => id.split(':').slice(1)),
+      [['audit', '2']],
+    );
+    const gaps = await nvWal(['dump', ...at, '--gaps', '--limit', '5']);
+    assert.equal(
+      itemsIn(gaps.stdout).map(({ kind, seq }) => [kind, seq]),
+      [['log', 3]],
+    );
+    const unknown = await nvWal(['dump', ...at, '--kind', 'billing']);
+    assert.equal([unknown.code, unknown.stdout, unknown.stderr.length], [2, '', 1]);
+    assert.match(unknown.stderr[0]!, /^nv-wal: no stream 'billing'; there are log, audit/);
+  });
+});
+
+it('a reader that has read enough ends it quietly', async () => {
+  await withLog(
+    (wal) => appendNumbers(wal, 'audit', 50_000),
+    async ({ at }) => {
+      const running = start(['dump', ...at]);
+      await once(running.process.stdout!, 'data');
+      running.process.stdout!.destroy();
+      const { code, stderr } = await running.ended;
+      assert.equal([code, stderr], [0, []]);
+    },
+  );
+});
+
+it.run();
+
+function itemsIn(stdout: string): ReadItem[] {
+  return stdout
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as ReadItem);
+}

@@ -1,0 +1,47 @@
+// `evict`, `compact` and `forget`: what they do to one log, one after the other.
+
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { Wal } from '../../lib/index.js';
+import { appendNumbers, nvWal, withLog } from './nv-wal.js';
+
+const it = suite('cli/evict');
+
+it('evict drops what may be dropped and counts it; compact gives the space back', async () => {
+  await withLog(
+    async (wal) => {
+      await appendNumbers(wal, 'log', 5000);
+      await appendNumbers(wal, 'audit', 10);
+    },
+    async ({ at, dir }) => {
+      const { code, stdout } = await nvWal(['evict', ...at, '--max-bytes', '1KB', '--json']);
+      const { evicted, dropped, freedBytes } = JSON.parse(stdout) as Record<string, number>;
+      assert.equal([code, evicted, dropped], [0, 5000, 5000]);
+      assert.ok(freedBytes! > 10_000);
+
+      const compacted = await nvWal(['compact', ...at, '--json']);
+      const { bytesBefore, bytesAfter } = JSON.parse(compacted.stdout) as Record<string, number>;
+      assert.ok(bytesAfter! < bytesBefore!, compacted.stdout);
+
+      await using wal = await Wal.openFolder(dir);
+      const { audit, log } = wal.stats().streams;
+      assert.is(audit?.shippers['default']?.backlogRecords, 10);
+      assert.is(log?.shippers['default']?.dropped, 5000);
+    },
+  );
+});
+
+it('a stream whose only cursor is forgotten keeps its records and its numbering', async () => {
+  await withLog(
+    (wal) => appendNumbers(wal, 'audit', 10),
+    async ({ at, dir }) => {
+      const { code, stdout } = await nvWal(['forget', ...at, '--kind', 'audit', '--shipper', 'default']);
+      assert.equal([code, stdout], [0, 'forgotten; it had 10 records to go\n']);
+      await using wal = await Wal.openFolder(dir);
+      assert.is((await wal.append('audit', {})).seq, 11);
+      assert.equal(wal.stats().streams['audit']?.shippers, {});
+    },
+  );
+});
+
+it.run();

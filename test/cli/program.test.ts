@@ -1,0 +1,67 @@
+import { readdirSync } from 'node:fs';
+import type { Command } from 'commander';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { makeProgram } from '../../lib/cli/program.js';
+import { withFolder } from '../helpers/folder.js';
+import { nvWal } from './nv-wal.js';
+
+const it = suite('cli/program');
+
+it('every command has --json, and a help with an example of it', () => {
+  const { commands } = makeProgram();
+  const named = new Map(commands.map((command) => [command.name(), command]));
+  assert.equal([...named.keys()].toSorted(), [
+    'compact',
+    'demo',
+    'demo-producer',
+    'dump',
+    'evict',
+    'forget',
+    'import',
+    'serve',
+    'ship',
+    'stats',
+    'verify',
+  ]);
+  // What the demo starts by itself is nobody else's to know.
+  named.delete('demo-producer');
+  for (const [name, command] of named) {
+    const help = helpOf(command);
+    assert.match(help, new RegExp(`Example:\n.*nv-wal ${name}`), name);
+    assert.match(help, '--json', name);
+  }
+});
+
+// What is wrong, and the one line that says so.
+const MISTAKES: [args: string[], says: RegExp][] = [
+  [['serv'], /^nv-wal: unknown command 'serv' \(Did you mean serve\?\)$/],
+  [['dump', '--dir', '/tmp', '--from', '9', '--to', '3'], /^nv-wal: expected --to \(3\)/],
+  [['evict', '--dir', '/tmp', '--max-bytes', '12x'], /^nv-wal: option '--max-bytes <size>' argument '12x'/],
+];
+
+it('a command line that makes no sense is one line on stderr, and exit code 2', async () => {
+  const rans = await Promise.all(MISTAKES.map(([args]) => nvWal(args)));
+  for (const [index, [args, says]] of MISTAKES.entries()) {
+    const { code, stdout, stderr } = rans[index]!;
+    assert.equal([code, stdout, stderr.length], [2, '', 1], `${args.join(' ')}: ${stderr.join('\n')}`);
+    assert.match(stderr[0]!, says);
+  }
+});
+
+it('a folder that is no log is one line, exit code 1, and nothing is made there', async () => {
+  await withFolder(async (folder) => {
+    const { code, stderr } = await nvWal(['stats', '--service', 'gateway'], { env: { VAR_DIR: folder } });
+    assert.equal([code, stderr], [1, [`nv-wal: no log in ${folder}/nv-wal/gateway/main (WAL_CONFIG)`]]);
+    assert.equal(readdirSync(folder), []);
+  });
+});
+
+it.run();
+
+function helpOf(command: Command): string {
+  let help = '';
+  command.configureOutput({ writeOut: (text) => (help += text) });
+  command.outputHelp();
+  return help;
+}
