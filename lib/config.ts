@@ -1,6 +1,7 @@
 // Options: their types and defaults. Everything is checked here, once, at the door;
 // the rest of the library trusts a `WalConfig`.
 
+import { resolve } from 'node:path';
 import { WalError } from './errors.js';
 import type { Clock } from './clock.js';
 import { systemClock } from './clock.js';
@@ -10,8 +11,17 @@ import { KIND_PATTERN, RECORD_BYTES_MAX } from './records.js';
 export interface WalOptions {
   /** The service whose log this is; part of its path. `[a-z0-9][a-z0-9._-]{0,63}` */
   service: string;
-  /** Which of the service's processes; part of the log's path. Same form as `service`. @default 'main' */
+  /**
+   * Which of the service's processes; part of the log's path. Same form as `service`. `auto`: `worker-<n>`, the n
+   * of env NODE_APP_INSTANCE (pm2) where that is set and free, else the first from 0 on that is free. @default 'main'
+   */
   instance?: string;
+  /**
+   * Whether logs that dead instances of this service left below `varDir` are delivered from here, to the same
+   * sinks, and removed when nothing is left in them. Logs of a living instance, and of other services, are never
+   * touched. @default true
+   */
+  adopt?: boolean;
   /** An existing, writable folder on a local disk; the log is `<varDir>/nv-wal/<service>/<instance>`. @default env VAR_DIR */
   varDir?: string;
   /** Policies of kinds, over the defaults. `log` and `audit` are always there; any other kind must say `whenFull`. */
@@ -95,7 +105,11 @@ export type TokenProvider = (request: {
 /** Validated options with every default filled in. */
 export interface WalConfig {
   readonly service: string;
+  /** A name, or `auto`. */
   readonly instance: string;
+  /** Which name `auto` should try first. */
+  readonly preferredInstance: string | undefined;
+  readonly adopt: boolean;
   readonly varDir: string;
   readonly streams: ReadonlyMap<string, Readonly<StreamPolicy>>;
   readonly maxBytes: number;
@@ -106,8 +120,12 @@ export interface WalConfig {
   readonly clock: Clock;
 }
 
+/** The `instance` that stands for whichever is free. */
+export const AUTO_INSTANCE = 'auto';
+
 export const DEFAULTS = {
   instance: 'main',
+  adopt: true,
   maxBytes: 268_435_456,
   maxAgeMs: 86_400_000,
   /** Twice what LevelDB may need to reopen: its write buffer and the largest commit. */
@@ -145,7 +163,10 @@ export function resolveConfig(options: WalOptions, env: NodeJS.ProcessEnv = proc
   const config: WalConfig = {
     service: checkName('service', options.service),
     instance: checkName('instance', options.instance ?? DEFAULTS.instance),
-    varDir,
+    preferredInstance: options.instance === AUTO_INSTANCE ? workerFromEnv(env) : undefined,
+    adopt: options.adopt ?? DEFAULTS.adopt,
+    // Absolute from here on: the process may change its working folder, the log must not.
+    varDir: resolve(varDir),
     streams: resolveStreams(options.streams ?? {}, maxAgeMs),
     maxBytes: checkInteger('maxBytes', options.maxBytes ?? DEFAULTS.maxBytes, 1_048_576),
     maxAgeMs,
@@ -154,6 +175,7 @@ export function resolveConfig(options: WalOptions, env: NodeJS.ProcessEnv = proc
     onEvent: options.onEvent ?? (() => {}),
     clock: options.clock ?? systemClock,
   };
+  if (typeof config.adopt !== 'boolean') throw expected('adopt', 'true or false', options.adopt);
   if (typeof config.onEvent !== 'function') throw expected('onEvent', 'a function', options.onEvent);
   return Object.freeze(config);
 }
@@ -200,9 +222,20 @@ function resolveStreams(
   return streams;
 }
 
+function workerFromEnv(env: NodeJS.ProcessEnv): string | undefined {
+  const number = env['NODE_APP_INSTANCE'];
+  if (number === undefined || number === '') return undefined;
+  return checkName('NODE_APP_INSTANCE (for instance: auto)', workerName(number));
+}
+
+export function workerName(number: number | string): string {
+  return `worker-${number}`;
+}
+
 const OPTION_NAMES: ReadonlySet<string> = new Set<keyof WalOptions>([
   'service',
   'instance',
+  'adopt',
   'varDir',
   'streams',
   'maxBytes',
@@ -230,6 +263,10 @@ function checkKnown(what: string, given: object, known: ReadonlySet<string>): vo
       throw new WalError('WAL_CONFIG', `${what} has no '${name}'; known are ${[...known].join(', ')}`);
     }
   }
+}
+
+export function isInstanceName(name: string): boolean {
+  return NAME_PATTERN.test(name);
 }
 
 export function checkName(option: string, value: unknown): string {

@@ -3,7 +3,17 @@
 import type { GapReason } from './records.js';
 import type { WalErrorCode } from './errors.js';
 
-export type WalEvent =
+/** Of an adopted log, `instance` says whose it is; what concerns the service's own log has none. */
+export type WalEvent = AnyEvent & { instance?: string };
+
+/**
+ * Why an adopted log was given back: it was drained and is gone (`removed`); what can be delivered from here is,
+ * and the rest stays (`kept`: quarantined records, kept ones, a stream that is not shipped here); its owner asked
+ * for it (`asked`); the adopter closes (`closing`).
+ */
+export type ReleaseReason = 'removed' | 'kept' | 'asked' | 'closing';
+
+type AnyEvent =
   /** Records left the disk before this shipper had delivered them; the ledger counts them. */
   | {
       type: 'dropped';
@@ -29,4 +39,27 @@ export type WalEvent =
   /** The disk is full. Room is made by giving records of `drop-oldest` streams up; `recovered` tells when. */
   | { type: 'disk-full'; message: string }
   /** The log takes records again. */
-  | { type: 'recovered'; message: string };
+  | { type: 'recovered'; message: string }
+  /** An older format was brought to this version's; what was there before is kept in `copy`, a folder. */
+  | { type: 'migrated'; from: number; to: number; copy: string }
+  /** The log of a dead instance was taken over: what waits in it is delivered from here. */
+  | { type: 'adopted'; instance: string; dir: string; backlogRecords: number }
+  /** An adopted log is not held any more. */
+  | { type: 'released'; instance: string; dir: string; why: ReleaseReason }
+  /** A log that was left alone can't be adopted, and stays as it is. Raised once until something changes. */
+  | { type: 'adoption-failed'; instance: string; dir: string; message: string }
+  /** The log works, but nothing can be asked of it over its control socket. */
+  | { type: 'control-failed'; message: string };
+
+/** An observer must not be able to break what it observes. */
+export function quietly(onEvent: (event: WalEvent) => void): (event: WalEvent) => void {
+  return (event) => {
+    try {
+      const told: unknown = onEvent(event);
+      // An async function is one that throws later.
+      if (told instanceof Promise) told.catch(() => {});
+    } catch {
+      // Said in the option's documentation.
+    }
+  };
+}

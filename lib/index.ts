@@ -7,7 +7,9 @@ export type { HttpSinkOptions, S2sTokenOptions, StreamPolicy, TokenProvider, Wal
 export type { Clock } from './clock.js';
 export { WalError } from './errors.js';
 export type { WalErrorCode } from './errors.js';
-export type { WalEvent } from './events.js';
+export type { ReleaseReason, WalEvent } from './events.js';
+export { migrateLog } from './migrate-log.js';
+export type { MigrateReport } from './migrate-log.js';
 export type { ImportOptions, ImportProblem, ImportReport } from './import/import.js';
 export type { Problem, VerifyReport } from './log/verify.js';
 export type { ReadItem, ReadOptions } from './reading.js';

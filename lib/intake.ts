@@ -22,8 +22,8 @@ export interface IntakeContext {
 
 export class Intake {
   readonly #context: IntakeContext;
-  /** Kinds whose last offer failed: told once, until one succeeds. */
-  readonly #failing = new Set<string>();
+  /** By kind: offers that failed since one succeeded. Told at the first. */
+  readonly #failing = new Map<string, number>();
   #offersFailed = 0;
 
   constructor(context: IntakeContext) {
@@ -75,8 +75,12 @@ export class Intake {
       const bytes = Buffer.byteLength(json);
       retainer.checkRoom(kind, bytes);
       log.checkRoom(1, bytes);
+      const failing = this.#failing.get(kind);
       log.append([{ kind, records: [json] }], bytes, commitDelayMs).then(
-        () => this.#failing.delete(kind),
+        () => {
+          // Only one that came after the last failure tells that offers are taken again.
+          if (this.#failing.get(kind) === failing) this.#failing.delete(kind);
+        },
         (error: unknown) => this.#failed(kind, error),
       );
       return true;
@@ -88,8 +92,9 @@ export class Intake {
 
   #failed(kind: string, error: unknown): void {
     this.#offersFailed++;
-    if (this.#failing.has(kind)) return;
-    this.#failing.add(kind);
+    const failing = (this.#failing.get(kind) ?? 0) + 1;
+    this.#failing.set(kind, failing);
+    if (failing > 1) return;
     const code = error instanceof WalError ? error.code : 'WAL_RECORD_INVALID';
     this.#context.onEvent({ type: 'offer-failed', kind, code, message: messageOf(error) });
   }

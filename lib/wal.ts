@@ -2,15 +2,17 @@
 
 import { join } from 'node:path';
 import type { StreamPolicy, WalConfig, WalOptions } from './config.js';
-import { checkInteger, resolveConfig } from './config.js';
+import { DEFAULTS, checkInteger, resolveConfig } from './config.js';
 import { WalError } from './errors.js';
-import type { WalEvent } from './events.js';
+import { quietly } from './events.js';
 import { Intake } from './intake.js';
 import type { ImportOptions, ImportReport } from './import/import.js';
 import { importFiles } from './import/import.js';
-import { evictOlder, evictToBounds } from './log/evict.js';
+import { Presence } from './instances/presence.js';
+import { takeLog } from './instances/take.js';
+import { droppedEvents, evictOlder, evictToBounds } from './log/evict.js';
 import type { Eviction } from './log/evict.js';
-import { isFolder, logFolder, makeFolder } from './log/folder.js';
+import { isFolder } from './log/folder.js';
 import type { LogOptions } from './log/log.js';
 import { Log } from './log/log.js';
 import { forget } from './log/operations.js';
@@ -26,9 +28,10 @@ import { Shippers } from './ship/shippers.js';
 import type { Sink } from './ship/sink.js';
 import type { WalStats } from './stats.js';
 import { statsOf } from './stats.js';
+import { steps } from '../migrations/index.js';
 
 /** What a Wal needs of its options once its log is open. */
-type OpenConfig = Pick<WalConfig, 'streams' | 'maxBytes' | 'batchMax' | 'clock' | 'onEvent'>;
+type OpenConfig = Pick<WalConfig, 'streams' | 'maxBytes' | 'batchMax' | 'clock' | 'onEvent' | 'adopt'>;
 
 /**
  * A durable, ordered log of records per kind, that shippers deliver from.
@@ -45,6 +48,7 @@ export class Wal<Kinds extends Record<keyof Kinds, object> = DefaultKinds> {
   readonly #retainer: Retainer;
   readonly #shippers: Shippers;
   readonly #intake: Intake;
+  #presence: Presence | undefined;
   #importing: Promise<void> = Promise.resolve();
   #intakeClosed = false;
   #closing: Promise<void> | undefined;
@@ -76,10 +80,10 @@ export class Wal<Kinds extends Record<keyof Kinds, object> = DefaultKinds> {
     options: WalOptions,
   ): Promise<Wal<Kinds>> {
     const config = resolveConfig(options);
-    const { service, instance, varDir } = config;
-    const dir = logFolder(varDir, service, instance);
-    await makeFolder(varDir, dir);
-    const log = await Log.open({ ...logOptions(config), dir, create: { service, instance }, repairs: true });
+    const { service } = config;
+    const log = await takeLog(config, (dir, instance) =>
+      Log.open({ ...logOptions(config), dir, create: { service, instance }, repairs: true, steps }),
+    );
     return await Wal.#wire<Kinds>(log, config);
   }
 
@@ -87,17 +91,20 @@ export class Wal<Kinds extends Record<keyof Kinds, object> = DefaultKinds> {
    * Opens a log that exists by its folder, as tools do. Service, instance, kinds and shippers are what is on
    * disk; a kind that `streams` does not tell about is taken for a `reject` stream, so that nothing undelivered goes.
    *
-   * @throws {WalError} As `open`; `WAL_CONFIG` where no log is there.
+   * @throws {WalError} As `open`; `WAL_CONFIG` where no log is there, or one of an older format.
    */
   static async openFolder(
     dir: string,
-    options: Omit<WalOptions, 'service' | 'instance' | 'varDir'> = {},
+    options: Omit<WalOptions, 'service' | 'instance' | 'varDir' | 'adopt'> = {},
   ): Promise<Wal<Record<string, object>>> {
-    const config = resolveConfig({ ...options, service: 'any', varDir: dir });
+    // A tool does not evict, unless it says how much or how old is too much: the service's bounds may be wider.
+    const unbounded = { maxBytes: Number.MAX_SAFE_INTEGER, maxAgeMs: Number.MAX_SAFE_INTEGER };
+    const config = resolveConfig({ ...unbounded, ...options, service: 'any', varDir: dir, adopt: false });
     if (!(await isFolder(join(dir, 'db')))) throw new WalError('WAL_CONFIG', `no log in ${dir}`);
     // A tool that looks in for a moment holds nothing back, and leaves damage to whom the log belongs.
     const reserveBytes = options.reserveBytes ?? 0;
-    const log = await Log.open({ ...logOptions(config), dir, reserveBytes, repairs: false });
+    const maxBytes = options.maxBytes ?? DEFAULTS.maxBytes;
+    const log = await Log.open({ ...logOptions(config), maxBytes, dir, reserveBytes, repairs: false });
     const streams = new Map(config.streams);
     for (const { kind, cursors } of log.streams.values()) {
       const base: StreamPolicy = streams.get(kind) ?? { ...config.streams.get('audit')!, whenFull: 'reject' };
@@ -118,6 +125,13 @@ export class Wal<Kinds extends Record<keyof Kinds, object> = DefaultKinds> {
         shippers.map((name) => [kind, name] as const),
       );
       await log.addCursors(declared);
+      wal.#presence = await Presence.begin({
+        log,
+        shippers: wal.#shippers,
+        policy: config,
+        stats: () => wal.stats(),
+        onEvent: wal.#config.onEvent,
+      });
     } catch (error) {
       await log.close();
       throw error;
@@ -295,6 +309,9 @@ export class Wal<Kinds extends Record<keyof Kinds, object> = DefaultKinds> {
   async #close(drainMs: number): Promise<void> {
     this.#intakeClosed = true;
     if (drainMs > 0) await this.#shippers.drain(drainMs);
+    // Shippers and evictions wait for their commits: on a disk that refuses, they would wait for ever.
+    this.#log.endWaits();
+    await this.#presence?.close();
     await this.#shippers.stop();
     await this.#retainer.close();
     await this.#log.close();
@@ -312,22 +329,9 @@ export class Wal<Kinds extends Record<keyof Kinds, object> = DefaultKinds> {
     throw new WalError('WAL_UNKNOWN_KIND', `no stream '${kind}'; there are ${known} (options.streams)`);
   }
 
-  #tellDropped({ kind, from, to, reason, unsettled }: Eviction): void {
-    for (const [shipper, records] of unsettled) {
-      if (records > 0) this.#config.onEvent({ type: 'dropped', kind, shipper, from, to, records, reason });
-    }
+  #tellDropped(eviction: Eviction): void {
+    for (const event of droppedEvents(eviction)) this.#config.onEvent(event);
   }
-}
-
-/** An observer must not be able to break what it observes. */
-function quietly(onEvent: (event: WalEvent) => void): (event: WalEvent) => void {
-  return (event) => {
-    try {
-      onEvent(event);
-    } catch {
-      // Said in the option's documentation.
-    }
-  };
 }
 
 function logOptions({

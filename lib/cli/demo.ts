@@ -2,15 +2,12 @@
 // are its options and what it prints; demo/ is how it goes.
 
 import type { Command } from 'commander';
+import { Option } from 'commander';
 import { Failure, UsageError } from './errors.js';
-import { runDemo } from './demo/run.js';
-import { runProducer } from './demo/producer.js';
-import { describeReport, failureOf, notesOf } from './demo/report.js';
 import { interruptible } from './interrupt.js';
 import type { JsonOption } from './options.js';
 import { addCommand, kindOption, parseInteger } from './options.js';
 import { note, printResult } from './output.js';
-import { Option } from 'commander';
 
 interface DemoCommandOptions extends JsonOption {
   records?: number;
@@ -35,7 +32,7 @@ const RECORDS = 20_000;
 export function addDemo(program: Command): void {
   addCommand(program, 'demo', "show a record's whole way, through an outage and a crash", HELP)
     .argument('[files...]', 'NDJSON files and folders, or - for stdin')
-    .option('--records <n>', `how many to make up (default: ${RECORDS})`, parseInteger(1, 10_000_000))
+    .option('--records <n>', `how many to make up (default: ${RECORDS})`, parseInteger(1, 1_000_000))
     .addOption(kindOption('the kind of lines that do not say theirs').default('audit'))
     .addOption(new Option('--var-dir <dir>', 'where to keep the log').env('VAR_DIR'))
     .action(async (paths: string[], options: DemoCommandOptions) => {
@@ -43,6 +40,9 @@ export function addDemo(program: Command): void {
       if (paths.length > 0 && records !== undefined) {
         throw new UsageError('--records makes records up: it goes without files');
       }
+      // Loaded here, as this command alone needs it: the others start the sooner.
+      const { runDemo } = await import('./demo/run.js');
+      const { describeReport, failureOf, notesOf } = await import('./demo/report.js');
       const report = await interruptible((signal) =>
         runDemo(
           { paths, records, recordsOtherwise: RECORDS, kind, varDir: varDir === '' ? undefined : varDir },
@@ -54,5 +54,8 @@ export function addDemo(program: Command): void {
       if (!report.ok) throw new Failure(failureOf(report));
     });
   // What the demo starts beside the receiver.
-  program.command('demo-producer', { hidden: true }).action(runProducer);
+  program.command('demo-producer', { hidden: true }).action(async () => {
+    const { runProducer } = await import('./demo/producer.js');
+    await runProducer();
+  });
 }

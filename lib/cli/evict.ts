@@ -38,7 +38,7 @@ export function addEvict(program: Command): void {
         ...(maxAgeMs !== undefined && { maxAgeMs }),
       });
       const { evicted, dropped, freedBytes } = report;
-      const text = `evicted ${counted(evicted, 'record')}, ${count(dropped)} of them undelivered: ${size(freedBytes)}`;
+      const text = `evicted ${counted(evicted, 'record')} (${size(freedBytes)}), ${count(dropped)} of them undelivered`;
       await printResult(options.json, report, text);
     });
 }

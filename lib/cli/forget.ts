@@ -1,6 +1,7 @@
 // `nv-wal forget`: gives up a cursor that nobody will ship from again.
 
 import type { Command } from 'commander';
+import { usageOf } from './errors.js';
 import { openLog } from './open.js';
 import type { JsonOption, LogAddress } from './options.js';
 import { addCommand, addLogOptions, kindOption, parseKind } from './options.js';
@@ -24,7 +25,9 @@ export function addForget(program: Command): void {
     .requiredOption('--shipper <name>', 'the cursor', parseKind)
     .action(async (options: ForgetOptions) => {
       await using wal = await openLog(options);
-      const report = await wal.forget(options.kind, options.shipper);
+      const report = await wal.forget(options.kind, options.shipper).catch((error: unknown) => {
+        throw usageOf(error);
+      });
       await printResult(options.json, report, `forgotten; it had ${counted(report.records, 'record')} to go`);
     });
 }

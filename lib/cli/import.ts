@@ -1,5 +1,6 @@
 // `nv-wal import`: NDJSON files into a log, each line once.
 
+import { dirname } from 'node:path';
 import type { Command } from 'commander';
 import { Wal } from '../index.js';
 import type { ImportReport, StreamPolicy } from '../index.js';
@@ -9,7 +10,7 @@ import type { OpenLog } from './open.js';
 import { boundsFromEnv, checkOwner, isLog, openPlace } from './open.js';
 import type { JsonOption, LogAddress } from './options.js';
 import { addCommand, addLogOptions, kindOption, placeOf } from './options.js';
-import { count, counted, note, printResult, progress, size } from './output.js';
+import { count, counted, note, printResult, progress, size, unreadable } from './output.js';
 
 interface ImportCommandOptions extends LogAddress, JsonOption {
   kind?: string;
@@ -35,7 +36,7 @@ export function addImport(program: Command): void {
       const { imported, skipped, failed, files: seen } = report;
       const text = `imported ${counted(imported, 'record')} from ${counted(seen, 'file')}; ${count(skipped)} were there already`;
       await printResult(options.json, { imported, skipped, failed, files: seen }, text);
-      if (failed > 0) throw new Failure(`could not read ${counted(failed, 'line or file')}`);
+      if (failed > 0) throw new Failure(unreadable(failed));
     });
 }
 
@@ -48,9 +49,11 @@ async function openOrMake(options: ImportCommandOptions): Promise<OpenLog> {
   const streams = streamsWith(options.kind);
   if (!place.under || (await isLog(place))) return await openPlace(place, { streams });
   const bounds = boundsFromEnv();
-  await checkOwner(place.dir);
+  // Another user's service must not find a log that it can't open.
+  for (const folder of [dirname(dirname(place.dir)), dirname(place.dir)]) await checkOwner(folder);
   try {
-    return await Wal.open<Record<string, object>>({ ...bounds, ...place.under, streams });
+    // Nothing is shipped here, so there is nothing to take over from other instances.
+    return await Wal.open<Record<string, object>>({ ...bounds, ...place.under, streams, adopt: false });
   } catch (error) {
     throw usageOf(error);
   }

@@ -13,13 +13,9 @@ export function print(text: string): Promise<void> {
   });
 }
 
-export async function printLine(line: string): Promise<void> {
-  await print(`${line}\n`);
-}
-
 /** One line of JSON, or what people read instead. */
 export async function printResult(json: boolean | undefined, value: object, text: string): Promise<void> {
-  await printLine(json ? JSON.stringify(value) : text);
+  await print(`${json ? JSON.stringify(value) : text}\n`);
 }
 
 /** A line on stderr: it gets in no program's way. */
@@ -51,6 +47,13 @@ export function counted(value: number, noun: string): string {
   return `${count(value)} ${noun}${value === 1 ? '' : 's'}`;
 }
 
+/** How many lines (or whole files) could not be read. */
+export function unreadable(problems: number): string {
+  return problems === 1
+    ? '1 line or file could not be read'
+    : `${count(problems)} lines or files could not be read`;
+}
+
 export function size(value: number): string {
   return bytes.format(value, { decimalPlaces: 1, unitSeparator: ' ' }) ?? '';
 }
@@ -61,9 +64,8 @@ export function age(at: number | undefined): string {
 }
 
 /** What a long command says while it works. */
-export interface Progress {
+export interface Progress extends Disposable {
   say(text: string): void;
-  [Symbol.dispose](): void;
 }
 
 const SAY_EVERY_MS = 80;
@@ -92,7 +94,7 @@ export function progress(text: string): Progress {
 }
 
 /** Whether stderr is a terminal that can redraw a line. */
-export function isTerminal(): boolean {
+function isTerminal(): boolean {
   return process.stderr.isTTY && process.env['TERM'] !== 'dumb' && process.env['CI'] === undefined;
 }
 

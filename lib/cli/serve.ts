@@ -1,12 +1,10 @@
 // `nv-wal serve`: the reference receiver, as a process.
 
-import { once } from 'node:events';
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { s2sTokenFromEnv } from '../index.js';
-import { createIngestHandler, openLevelStore, serveIngest } from '../ingest/index.js';
 import type { IngestOptions } from '../ingest/index.js';
-import { asUsage, oneLine } from './errors.js';
+import { asUsage, oneLine, usageOf } from './errors.js';
 import { fired, interruptible } from './interrupt.js';
 import type { JsonOption } from './options.js';
 import { addCommand, parseInteger, requiredVarDir } from './options.js';
@@ -39,16 +37,18 @@ export function addServe(program: Command): void {
 
 async function serve(options: ServeOptions, signal: AbortSignal): Promise<void> {
   const { host, port, json } = options;
+  using parent = parentGone();
   const access = accessFromEnv(options.auth);
-  await using store = await openLevelStore(storeOf(options));
+  // Loaded here, as this command alone needs it: the others start the sooner.
+  const { createIngestHandler, openLevelStore, serveIngest } = await import('../ingest/index.js');
+  await using store = await openLevelStore(storeOf(options)).catch((error: unknown) => {
+    throw usageOf(error);
+  });
   const handler = asUsage(() => createIngestHandler({ ...access, store, onError: noteOnce() }));
   await using server = await serveIngest({ handler, host, port });
   const { url } = server;
   await printResult(json, { url }, `listening on ${url}`);
-  const ended = new AbortController();
-  await Promise.race([fired(signal), parentGone(ended.signal)]);
-  // A listener for the parent's end would keep this process alive.
-  ended.abort();
+  await fired(AbortSignal.any([signal, parent.signal]));
 }
 
 function storeOf({ store }: ServeOptions): string {
@@ -65,10 +65,14 @@ function accessFromEnv(checked: boolean): Pick<IngestOptions, 'auth' | 'signing'
 }
 
 /** A receiver that a process has forked ends with it; one from a shell has no channel to lose. */
-async function parentGone(signal: AbortSignal): Promise<void> {
-  if (!process.channel) return await new Promise(() => {});
-  // Fired, it rejects: the race is over by then.
-  await once(process, 'disconnect', { signal });
+function parentGone(): { signal: AbortSignal } & Disposable {
+  const gone = new AbortController();
+  const onGone = () => gone.abort();
+  if (process.connected) process.once('disconnect', onGone);
+  // Forked, but alone by now: from a shell there is no such property at all.
+  else if ('connected' in process) onGone();
+  // With a listener, the channel would keep this process alive.
+  return { signal: gone.signal, [Symbol.dispose]: () => process.off('disconnect', onGone) };
 }
 
 /** Says what fails, but not again and again for every request that it fails. */

@@ -83,7 +83,7 @@ async function deliver(
   { once, timeout }: ShipCommandOptions,
   interrupted: AbortSignal,
 ): Promise<void> {
-  const shippers = kinds.map((kind) => wal.ship(kind, sink));
+  const shippers = asUsage(() => kinds.map((kind) => wal.ship(kind, sink)));
   const late = timeout === undefined ? [] : [AbortSignal.timeout(Math.min(timeout, TIMER_MS_MAX))];
   const end = AbortSignal.any([interrupted, ...late]);
   using shown = progress(`shipping to ${sink.name}`);

@@ -2,7 +2,8 @@
 // grown, not under another name. Knows the log's keyspace, not what lines mean.
 //
 // A file is known by its content: by its first line, and by the digest of everything up to where the import
-// was. That place and the records up to it are committed together.
+// was. That place and the records up to it are committed together. Where earlier imports of it ended stays
+// known, so that a copy from then is known, too; a shorter copy that was never imported before is another file.
 
 import type { Hash } from 'node:crypto';
 import { createHash } from 'node:crypto';

@@ -130,8 +130,10 @@ class FileImport {
   #group = new Map<string, string[]>();
   #groupRecords = 0;
   #groupBytes = 0;
-  /** Why a group was not taken: none behind it may be. */
-  #refused: Error | undefined;
+  /** Groups that were sent off. */
+  #groups = 0;
+  /** The first one that was not taken: none behind it may be. */
+  #refused: { readonly group: number; readonly error: Error } | undefined;
 
   constructor(
     into: ImportTarget,
@@ -212,9 +214,10 @@ class FileImport {
     progress.imported += records;
     const appends = [...this.#group].map(([kind, lines]) => ({ kind, records: lines }));
     const place = checkpoint(progress);
+    const group = ++this.#groups;
     const also = (draft: Draft) => {
       // Its checkpoint would cover what was refused before it, and nobody would look at that again.
-      if (this.#refused) throw this.#refused;
+      if (this.#refused && this.#refused.group < group) throw this.#refused.error;
       place(draft);
     };
     const appended = log.append(appends, this.#groupBytes, 0, also).then(() => {
@@ -225,7 +228,7 @@ class FileImport {
     this.#groupBytes = 0;
     this.#inFlight.push(appended);
     // Counted as settled in `run`; until then a failure must not be an unhandled one.
-    appended.catch((error: Error) => (this.#refused ??= error));
+    appended.catch((error: Error) => (this.#refused ??= { group, error }));
     if (this.#inFlight.length >= IN_FLIGHT_MAX) await this.#inFlight.shift();
   }
 }

@@ -46,9 +46,12 @@ export async function pruneCopies(dir: string, newest: string): Promise<void> {
 
 /** Oldest first. */
 async function copiesIn(dir: string): Promise<string[]> {
-  const madeAt = (name: string) => Number(COPY_PATTERN.exec(name)![2]);
   const copies = (await readdir(dir)).filter((name) => COPY_PATTERN.test(name));
   return copies.toSorted((a, b) => madeAt(a) - madeAt(b));
+}
+
+function madeAt(copy: string): number {
+  return Number(COPY_PATTERN.exec(copy)?.[2]);
 }
 
 /**

@@ -3,7 +3,6 @@
 // What arrives while a commit syncs forms the next: natural batching, no timer, no added latency. A large
 // group is deflated on the thread pool while the commit before it syncs, so that neither waits for the other.
 
-import type { Clock } from '../clock.js';
 import { WalError, messageOf } from '../errors.js';
 import { Alarm } from './alarm.js';
 import type { Append, Appended } from './encode.js';
@@ -12,7 +11,7 @@ import type { AppendOperation, Apply, Operation } from './queue.js';
 import { Queue } from './queue.js';
 import type { Streams } from './state.js';
 import { Draft } from './state.js';
-import type { Changes } from './store.js';
+import type { Gate, WriterContext } from './writer-context.js';
 
 /** A commit that is encoded: what to write, and whom to tell. */
 interface Prepared {
@@ -28,27 +27,10 @@ type Phase =
   | { at: 'failed'; error: WalError }
   | { at: 'closed' };
 
-/** What becomes of appends: they go in, wait in the queue, or are refused. Other changes always go in. */
-export type Gate = { at: 'open' } | { at: 'held' } | { at: 'refusing'; error: () => WalError };
+export type { Gate, Settled, WriterContext } from './writer-context.js';
 
-/** What the writer needs of the log around it. */
-export interface WriterContext {
-  readonly clock: Clock;
-  /** The first part of the ids that it gives. */
-  readonly writerId: () => string;
-  /** Writes durably, as `Store.commit` says. */
-  readonly write: (changes: Changes) => Promise<void>;
-  /** Called after each commit, with the state that is on disk now. */
-  readonly committed: (streams: Streams, changedKinds: readonly string[]) => void;
-  /**
-   * Called after a rejected write; the handle is poisoned. Resolves when it can be written again, and says
-   * whether what the commit wanted is there. Until then it may call `giveUp`, when it will take long. Rejects
-   * where there will be no more writing.
-   */
-  readonly settle: (changes: Changes, error: Error, giveUp: () => void) => Promise<boolean>;
-  /** Called when seqs that were given may come again for other records. */
-  readonly renewWriterId: () => void;
-}
+/** Never comes: 12 days. */
+const TIMER_MS = 2 ** 30;
 
 export class Writer {
   readonly #context: WriterContext;
@@ -68,6 +50,8 @@ export class Writer {
   #scheduled = false;
   #closing = false;
   #idleWaiters: (() => void)[] = [];
+  /** Keeps the process alive while anything waits: a clock's timers do not, and after a rejected write one is waited for. */
+  readonly #alive = setInterval(() => {}, TIMER_MS).unref();
 
   constructor(streams: Streams, context: WriterContext) {
     this.#durable = streams;
@@ -153,6 +137,7 @@ export class Writer {
     this.#closing = true;
     await this.#drained();
     this.#phase = { at: 'closed' };
+    clearInterval(this.#alive);
   }
 
   get #idle(): boolean {
@@ -166,6 +151,7 @@ export class Writer {
 
   /** A turn later, so that everything appended in this turn, or by those just told, comes along. */
   #schedule(): void {
+    this.#alive.ref();
     if (this.#scheduled) return;
     this.#scheduled = true;
     setImmediate(() => {
@@ -176,6 +162,7 @@ export class Writer {
 
   #next(): void {
     if (this.#idle) {
+      this.#alive.unref();
       for (const resolve of this.#idleWaiters.splice(0)) resolve();
       return;
     }
@@ -259,12 +246,16 @@ export class Writer {
     this.#schedule();
   }
 
-  /** What was written is the state now. */
-  #take({ draft, outcomes }: Prepared): void {
-    this.#durable = draft.streams;
+  /** What was written is the state now, unless it was repaired since. */
+  #take({ draft, outcomes }: Prepared, repaired?: Streams): void {
     this.#queue.release(outcomes.map(({ operation }) => operation));
-    this.#context.committed(this.#durable, draft.changedKinds);
+    this.#know(repaired ?? draft.streams, repaired ? [...repaired.keys()] : draft.changedKinds);
     for (const { tell } of outcomes) tell();
+  }
+
+  #know(streams: Streams, changedKinds: readonly string[]): void {
+    this.#durable = streams;
+    this.#context.committed(streams, changedKinds);
   }
 
   /**
@@ -293,26 +284,30 @@ export class Writer {
       }
     };
     try {
-      let isThere = await this.#context.settle(changes, error, giveUp);
-      while (!isThere && given) {
-        isThere = await this.#context.write(changes).then(
+      let settled = await this.#context.settle(changes, error, giveUp);
+      while (settled === false && given) {
+        settled = await this.#context.write(changes).then(
           () => true,
           (again: unknown) => this.#context.settle(changes, again as Error, giveUp),
         );
       }
+      // What was prepared on another state is void.
+      if (typeof settled === 'object') giveUp();
       this.#phase = { at: 'open' };
       if (given) this.#written(prepared);
-      else this.#resume(prepared, isThere);
+      else if (typeof settled === 'object') this.#resume(prepared, settled.isThere, settled.streams);
+      else this.#resume(prepared, settled);
     } catch (fatal) {
       this.#fail(fatal);
     }
   }
 
   /** Goes on from what is on disk, after appends that held a seq were rejected. */
-  #resume(prepared: Prepared, isThere: boolean): void {
+  #resume(prepared: Prepared, isThere: boolean, streams?: Streams): void {
     const again = [...(this.#ready?.outcomes ?? [])];
-    if (isThere) this.#take(prepared);
+    if (isThere) this.#take(prepared, streams);
     else again.unshift(...prepared.outcomes);
+    if (streams && !isThere) this.#know(streams, [...streams.keys()]);
     this.#queue.putBack(again.map(({ operation }) => operation));
     this.#startOver();
     this.#context.renewWriterId();

@@ -2,6 +2,7 @@
 // ranges of whole entries, around what is in flight, and each range into one commit.
 
 import type { StreamPolicy } from '../config.js';
+import type { WalEvent } from '../events.js';
 import type { GapReason } from '../records.js';
 import type { Claims } from './claims.js';
 import type { Entry } from './entry.js';
@@ -15,7 +16,7 @@ import type { Damage } from './read.js';
 import type { Holding } from './retention.js';
 import { nextStep } from './retention.js';
 import { entryAfter, lastSeqWithin, offsetAfter, offsetThrough } from './seek.js';
-import type { StreamState } from './state.js';
+import type { Draft, StreamState } from './state.js';
 import { lowestCursor, noticedBytes, storedBytes } from './state.js';
 import { DELETES_MAX } from './trim.js';
 
@@ -29,6 +30,13 @@ export interface Eviction extends Range {
   readonly bytes: number;
   /** Records that each shipper had not passed. */
   readonly unsettled: ReadonlyMap<string, number>;
+}
+
+/** What an eviction has to tell: to each shipper that had not passed all of it. */
+export function droppedEvents({ kind, from, to, reason, unsettled }: Eviction): WalEvent[] {
+  return [...unsettled]
+    .filter(([, records]) => records > 0)
+    .map(([shipper, records]) => ({ type: 'dropped', kind, shipper, from, to, records, reason }));
 }
 
 /** What to evict down to. */
@@ -52,6 +60,8 @@ export async function evictToBounds(
   await log.claims.inTurn(async () => {
     // Streams that had nothing to give: an entry that is partly in flight, or damaged. The others must not wait for it.
     const stuck: Stuck = { delivered: new Set(), all: new Set() };
+    // What is appended meanwhile is for the next eviction: under steady traffic, this one might never end.
+    const ends = new Map([...log.streams.values()].map(({ kind, lastSeq }) => [kind, lastSeq]));
     for (;;) {
       const streams = [...log.streams.values()].filter(({ kind }) => (bounds.kind ?? kind) === kind);
       const holdings = await Promise.all(
@@ -60,7 +70,8 @@ export async function evictToBounds(
       const step = nextStep(holdings, bounds.bytesMax);
       if (!step) return;
       const stream = log.stream(step.kind);
-      const to = Math.min(await seqToFree(log, stream, step.bytes), evictableTo(stream, step.undelivered));
+      const end = Math.min(evictableTo(stream, step.undelivered), ends.get(step.kind) ?? 0);
+      const to = Math.min(await seqToFree(log, stream, step.bytes), end);
       const evictions = await removeThrough(log, step.kind, to, reason);
       if (evictions.length === 0) stuck[step.undelivered ? 'all' : 'delivered'].add(step.kind);
       for (const eviction of evictions) onEvicted(eviction);
@@ -235,16 +246,24 @@ async function removeRange(
     const startOffset = await endBefore(log, stream, from);
     const endOffset = Math.max(startOffset, await offsetThrough(log.store, stream, to));
     const removal: Removal = { ...range, startOffset, endOffset, at: log.clock.now() };
-    const { unsettled } = await log.change(
-      (draft) => remove(draft, removal, log.claims.inFlight(kind)),
+    const removed = await log.change(
+      (draft) => (isGone(draft, removal) ? undefined : remove(draft, removal, log.claims.inFlight(kind))),
       range.keys.length + 4,
     );
+    if (!removed) return undefined;
+    const { unsettled } = removed;
     const dropped = Math.max(0, ...unsettled.values());
     const bytes = endOffset - startOffset;
     return { kind, from, to, reason, records: to - from + 1, dropped, bytes, unsettled };
   } finally {
     log.claims.removed(kind, range);
   }
+}
+
+/** Part of a range went while its removal was on its way: a repair has counted it. */
+function isGone(draft: Draft, { kind, from, to }: Removal): boolean {
+  const { head, notices } = draft.stream(kind);
+  return to <= head.seq || notices.some((notice) => notice.from <= to && from <= notice.to);
 }
 
 /** Bytes of a stream's entries, ever, up to and with the last one before a seq. */

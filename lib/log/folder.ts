@@ -13,6 +13,8 @@ export interface Owner {
   /** Epoch ms. */
   started: number;
   writerId: string;
+  /** The control socket, where it is not in the log's folder: its path would be too long. */
+  socket?: string;
 }
 
 export function logFolder(varDir: string, service: string, instance: string): string {

@@ -2,8 +2,6 @@
 // knows nothing of shipping, options or the command line.
 
 import type { Clock } from '../clock.js';
-import { WalError } from '../errors.js';
-import type { WalEvent } from '../events.js';
 import { Claims } from './claims.js';
 import type { Apply } from './queue.js';
 import { Writer } from './commit.js';
@@ -12,19 +10,23 @@ import { databaseFolder, removeOwner, writeOwner } from './folder.js';
 import { Gauge } from './gauge.js';
 import { lose } from './evict.js';
 import { Handle } from './handle.js';
-import { heal, isDiskFull } from './heal.js';
-import { Mark } from './mark.js';
+import type { LogEvent } from './healer.js';
+import { Healer } from './healer.js';
+import { Mark, marksOf } from './mark.js';
 import type { LogIdentity } from './open.js';
 import { newId } from './open.js';
 import { addCursor } from './operations.js';
+import { repair } from './recover.js';
 import { Reserve } from './reserve.js';
 import type { StartOptions } from './start.js';
-import { findTailDamage, startLog } from './start.js';
+import { startLog } from './start.js';
 import type { StreamState, Streams } from './state.js';
 import { newStream } from './state.js';
 import type { Changes, Store } from './store.js';
 import { openStore } from './store.js';
+import { findTailDamage } from './tail.js';
 import { Trimmer } from './trim.js';
+import { setClean } from './unclean.js';
 
 export interface LogOptions extends StartOptions {
   /** Bytes that the log may hold: how much is deleted before it is compacted follows from it. */
@@ -34,16 +36,14 @@ export interface LogOptions extends StartOptions {
   readonly onEvent: (event: LogEvent) => void;
 }
 
-/** What the log has to tell of the disk. */
-export type LogEvent = Extract<WalEvent, { type: 'write-failed' | 'disk-full' | 'recovered' | 'lost' }>;
-
-/** How often a full disk is looked at again where nothing can be given up, in ms. */
-const ROOM_RETRY_MS = 1000;
+export type { LogEvent } from './healer.js';
 
 export class Log {
   readonly identity: LogIdentity;
   readonly dir: string;
   readonly clock: Clock;
+  /** Bytes of disk that are held back for a full one. */
+  readonly reserveBytes: number;
   readonly trimmer: Trimmer;
   /**
    * Called when the disk is full and the database open again: gives up bytes of what is stored until there is
@@ -51,46 +51,41 @@ export class Log {
    */
   makeRoom: (bytes: number) => Promise<boolean> = () => Promise.resolve(false);
   #writerId = newId();
+  #socket: string | undefined;
   readonly claims = new Claims();
   readonly #writer: Writer;
   readonly #handle: Handle;
   readonly #reserve: Reserve;
+  readonly #healer: Healer;
   readonly #mark: Mark;
   readonly #gauge: Gauge;
   readonly #onEvent: (event: LogEvent) => void;
-  readonly #abort = new AbortController();
   readonly #listeners = new Set<(changedKinds: readonly string[]) => void>();
   #streams: Streams;
-  /** Work in the background that ends before the database closes. */
-  #room: Promise<void> | undefined;
-  #reserving: Promise<boolean> | undefined;
   #closing: Promise<void> | undefined;
 
-  private constructor(
-    handle: Handle,
-    mark: Mark,
-    identity: LogIdentity,
-    streams: Streams,
-    options: LogOptions,
-  ) {
-    const { dir, clock, reserveBytes, onEvent, maxBytes } = options;
+  private constructor(store: Store, identity: LogIdentity, streams: Streams, options: LogOptions) {
+    const { dir, clock, onEvent, maxBytes, reserveBytes } = options;
+    const handle = new Handle(store, options.repairs ? () => this.#meetDamage() : undefined);
     this.#handle = handle;
-    this.#mark = mark;
+    this.#mark = new Mark(dir, identity.logId, clock);
     this.#gauge = new Gauge(dir, handle, clock);
-    this.#reserve = new Reserve(dir, reserveBytes);
     this.#onEvent = onEvent;
     this.identity = identity;
+    this.#reserve = new Reserve(options.dir, options.reserveBytes);
+    this.#healer = this.#makeHealer(options);
     this.dir = dir;
     this.clock = clock;
+    this.reserveBytes = reserveBytes;
     this.#streams = streams;
-    this.trimmer = new Trimmer(this, handle, Math.max(8 * 1_048_576, Math.floor(maxBytes / 16)));
+    this.trimmer = new Trimmer(this, handle, compactStep(maxBytes));
     this.#writer = new Writer(streams, {
       clock,
       writerId: () => this.#writerId,
       renewWriterId: () => this.#renewWriterId(),
       write: (changes: Changes) => handle.commit(changes),
       committed: (next, changedKinds) => this.#committed(next, changedKinds),
-      settle: (changes, error, giveUp) => this.#settle(changes, error, giveUp),
+      settle: (changes, error, giveUp) => this.#healer.settle(changes, error, giveUp),
     });
   }
 
@@ -101,15 +96,16 @@ export class Log {
    *   `WAL_CONFIG`: no log is there and none is to be made, or it is another service's.
    */
   static async open(options: LogOptions): Promise<Log> {
-    const { dir, clock, onEvent } = options;
-    const { store, identity, streams, lost, recovered } = await startLog(options);
+    const { onEvent } = options;
+    const { store, identity, streams, lost, recovered, migrated, full } = await startLog(options);
     try {
-      const mark = await Mark.open(dir, identity.logId, clock);
-      const log = new Log(new Handle(store), mark, identity, streams, options);
-      await writeOwner(dir, { pid: process.pid, started: clock.now(), writerId: log.writerId });
+      const log = new Log(store, identity, streams, options);
+      // For people only; a disk that is full is no reason not to open.
+      await log.#writeOwner().catch(() => {});
       if (options.repairs) await log.#loseTail();
       await log.measure();
-      log.#reserving = log.#reserve.make(log.#abort.signal);
+      log.#healer.begin(full);
+      if (migrated) onEvent({ type: 'migrated', ...migrated });
       if (recovered !== undefined) onEvent({ type: 'recovered', message: recovered });
       for (const { kind, from, to } of lost) onEvent({ type: 'lost', kind, from, to, reason: 'corrupt' });
       return log;
@@ -215,82 +211,72 @@ export class Log {
   }
 
   /**
+   * To be called when the log is about to close, before those who use it end: from here on, nothing waits for a
+   * disk to heal, and what can't be written is rejected.
+   */
+  endWaits(): void {
+    this.#healer.end();
+    this.#handle.giveUp();
+  }
+
+  /**
    * Refuses what comes, commits what waits, ends the work in the background, closes the database. On a disk that
    * refuses, what waits is rejected: closing does not wait for somebody to make room.
+   *
+   * `lastly` runs when nothing here touches the folder any more, while the lock is still held.
    */
-  close(): Promise<void> {
+  close(lastly: () => Promise<void> = async () => {}): Promise<void> {
     this.#closing ??= (async () => {
-      this.#abort.abort();
-      this.#writer.gate = { at: 'open' };
+      this.endWaits();
       await this.#writer.close();
-      await this.#room;
-      await this.#reserving;
+      await this.#healer.idle();
       await this.trimmer.close();
       await this.#gauge.idle();
       await this.#mark.close();
       // While the lock is still held: afterwards the file may be the next owner's.
       await removeOwner(this.dir);
-      await this.#handle.close();
+      await setClean(this.dir);
+      try {
+        await lastly();
+      } finally {
+        await this.#handle.close();
+      }
     })();
     return this.#closing;
   }
 
   #renewWriterId(): void {
     this.#writerId = newId();
-    const owner = { pid: process.pid, started: this.clock.now(), writerId: this.#writerId };
     // For people only; a disk that has just refused a commit may well refuse this.
-    writeOwner(this.dir, owner).catch(() => {});
+    this.#writeOwner().catch(() => {});
   }
 
-  /** After a rejected write: a new handle, then room. See `WriterContext.settle`. */
-  async #settle(changes: Changes, error: Error, giveUp: () => void): Promise<boolean> {
-    const full = isDiskFull(error);
-    this.#onEvent({ type: full ? 'disk-full' : 'write-failed', message: error.message });
-    await this.#reserving;
-    const context = {
-      dir: this.dir,
-      clock: this.clock,
-      handle: this.#handle,
-      reserve: this.#reserve,
-      openStore: () => openStore(databaseFolder(this.dir), false),
+  async #writeOwner(): Promise<void> {
+    const { dir, clock, writerId } = this;
+    const socket = this.#socket;
+    const owner = {
+      pid: process.pid,
+      started: clock.now(),
+      writerId,
+      ...(socket !== undefined && { socket }),
     };
-    const refuse = () => {
-      giveUp();
-      this.#writer.gate = { at: 'refusing', error: () => diskError(full, error) };
-    };
-    // Appends wait for what is a matter of milliseconds where there is something to give up.
-    this.#writer.gate = { at: 'held' };
-    const isThere = await heal(context, changes, error, refuse, this.#abort.signal);
-    if (full) this.#room ??= this.#makeRoom().finally(() => (this.#room = undefined));
-    else this.#healed('a commit was refused; the database was opened again, nothing is lost');
-    return isThere;
+    await writeOwner(dir, owner);
   }
 
-  /** Gives records up until the reserve is there again; appends wait, or are refused where nothing can go. */
-  async #makeRoom(): Promise<void> {
-    const { bytes } = this.#reserve;
-    const { signal } = this.#abort;
-    while (!signal.aborted) {
-      if (await this.#reserve.make(signal)) {
-        return this.#healed('the disk was full; there is room again, and the reserve is restored');
-      }
-      let made = false;
-      try {
-        made = await this.makeRoom(bytes);
-        if (made) await this.trimmer.compactAll();
-      } catch {
-        // Refused again: the writer settles that, and this goes on behind it.
-      }
-      if (made) continue;
-      const full = new WalError('WAL_IO', 'there is nothing to give up');
-      this.#writer.gate = { at: 'refusing', error: () => diskError(true, full) };
-      await this.clock.sleep(ROOM_RETRY_MS, signal);
-    }
+  /** Says in owner.json where the control socket is, where that is not in the folder itself. */
+  async announceSocket(path: string): Promise<void> {
+    this.#socket = path;
+    await this.#writeOwner();
   }
 
-  #healed(message: string): void {
-    this.#writer.gate = { at: 'open' };
-    this.#onEvent({ type: 'recovered', message });
+  /** LevelDB can't read what it holds: a commit fails for that reason now, and is settled. */
+  #meetDamage(): void {
+    const [stream] = this.#streams.values();
+    const touch = (kind: string) =>
+      this.change((draft) => draft.setHead(draft.stream(kind), draft.stream(kind).head));
+    const settled = stream ? touch(stream.kind) : Promise.reject(new Error('nothing is stored'));
+    // Where nothing is written any more, nothing is repaired either.
+    settled.catch(() => this.#handle.giveUp());
   }
 
   #committed(streams: Streams, changedKinds: readonly string[]): void {
@@ -301,16 +287,39 @@ export class Log {
     this.trimmer.wake();
   }
 
+  #makeHealer({ dir, clock, repairs, onEvent }: LogOptions): Healer {
+    const { service, instance } = this.identity;
+    return new Healer({
+      dir,
+      clock,
+      handle: this.#handle,
+      reserve: this.#reserve,
+      openStore: () => openStore(databaseFolder(dir), false),
+      repair: repairs
+        ? async (damage) => {
+            const marks = marksOf(this.#streams);
+            // What was read before it is not what is there now.
+            for (const kind of this.#streams.keys()) this.claims.removed(kind, { from: 0, to: Infinity });
+            return await repair({ dir, owner: { service, instance }, clock, marks }, damage);
+          }
+        : undefined,
+      makeRoom: (bytes) => this.makeRoom(bytes),
+      compact: () => this.trimmer.compactAll(),
+      setGate: (gate) => (this.#writer.gate = gate),
+      onEvent,
+    });
+  }
+
   /** Measures the folder now; returns its bytes. */
   measure(): Promise<number> {
     return this.#gauge.measure(this.#streams);
   }
 }
 
-function diskError(full: boolean, cause: Error): WalError {
-  return full
-    ? new WalError('WAL_FULL', 'the disk is full; the log takes records again as soon as there is room', {
-        cause,
-      })
-    : new WalError('WAL_IO', `the disk refuses to be written to: ${cause.message}`, { cause });
+/**
+ * Bytes that are deleted before they are compacted: a sixteenth of the budget, but never so little that compacting
+ * is all that happens, nor so much that what is deleted weighs on the disk.
+ */
+function compactStep(maxBytes: number): number {
+  return Math.min(8 * 1_048_576, Math.max(4 * 1_048_576, Math.floor(maxBytes / 16)));
 }

@@ -50,6 +50,11 @@ export function acknowledge(draft: Draft, ack: Acknowledgement): void {
   if (cursor?.seq !== ack.after) {
     throw new Error(`the cursor ${ack.shipper} of ${ack.kind} is at ${cursor?.seq}, not at ${ack.after}`);
   }
+  // Nothing that is in flight is removed, but a repair may not have found it: then it is counted already.
+  const isLost = (entry: EntryRef) =>
+    stream.notices.some(({ from, to }) => from <= entry.lastSeq && to >= entry.firstSeq);
+  if (ack.entries.some(isLost))
+    throw new Error(`what ${ack.shipper} of ${ack.kind} delivered was lost meanwhile`);
   let quarantineBytes = 0;
   for (const { seq, ...content } of ack.quarantined) {
     quarantineBytes += draft.put(keys.quarantine(ack.kind, ack.shipper, seq), { ...content, at: ack.at });

@@ -8,7 +8,7 @@ import type { Entry } from './entry.js';
 import { cutEntry, decodeEntry } from './entry.js';
 import type { Piece } from './gzip.js';
 import { linesOf } from './gzip.js';
-import { entriesAfter, keys } from './keyspace.js';
+import { entriesAfter, keys, seqOfKey } from './keyspace.js';
 import type { Range } from './ledger.js';
 import type { Notice, StreamState } from './state.js';
 import type { Store, StoreSnapshot } from './store.js';
@@ -163,8 +163,11 @@ class Walk {
     while (this.next <= to && !this.full) {
       const notice = this.#notices.find((other) => other.from > this.next && other.from <= to);
       const end = notice ? notice.from - 1 : to;
-      const what = bad.length > 0 ? `${bad.length} unreadable entries` : 'missing entries';
-      const damage = { from: this.next, to: end, keys: bad.splice(0), what };
+      // Those behind the next notice belong to the damage there; a damaged key's seq means nothing.
+      const others = bad.findIndex((key) => seqOfKey(key) > end);
+      const found = bad.splice(0, others === -1 ? bad.length : others);
+      const what = found.length > 0 ? `${found.length} unreadable entries` : 'missing entries';
+      const damage = { from: this.next, to: end, keys: found, what };
       this.steps.push({ is: 'damage', from: this.next, to: end, damage });
       this.next = end + 1;
       this.skipNotices();

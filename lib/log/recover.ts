@@ -1,261 +1,244 @@
-// A log whose database is damaged: set aside, repaired, and brought back to where all of its promises hold.
-// Nothing is ever wiped; what is gone is counted; what was delivered is not called lost.
+// A database that is damaged: repaired in a copy, brought back to where all of its promises hold, and only then
+// put in place of the old one, which stays beside it. Nothing is ever wiped, and whatever interrupts a repair,
+// it either has not happened or is finished at the next open.
 //
-// `repair` brings back what is left, and more: deleted entries and, by `get`, cursors that were overwritten. So
-// everything is compacted before the first read, and what every cursor has passed is deleted again.
+//   db.repair     a copy that is being repaired
+//   db.repaired   one that is ready
+//   db.damaged-…  what was there before
+//   db.guard      held by whoever repairs
 
-import { link, mkdir, readdir, rename } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../clock.js';
-import type { Gap } from '../records.js';
-import type { Entry } from './entry.js';
-import { decodeEntry } from './entry.js';
+import { WalError, messageOf } from '../errors.js';
 import { databaseFolder, isFolder, syncFolder } from './folder.js';
-import { parseKey, sectionRange, unseal } from './keyspace.js';
-import type { Cursor } from './ledger.js';
-import { backlogOf, newCursor, settled } from './ledger.js';
-import { rowsOf } from './open.js';
-import type { Head, Notice, StreamState } from './state.js';
-import { Draft, newStream, noticedBytes } from './state.js';
+import type { Condition } from './leveldb/inspect.js';
+import { inspect } from './leveldb/inspect.js';
+import { copyMended } from './leveldb/mend.js';
+import { FORMAT, keys, unseal } from './keyspace.js';
+import type { StreamMarks } from './mark.js';
+import { readMark } from './mark.js';
+import type { LogIdentity } from './open.js';
+import { newId, readIdentity, writeIdentity } from './open.js';
+import type { Loss, Reconciled } from './reconcile.js';
+import { reconcile } from './reconcile.js';
 import type { Store } from './store.js';
-import { openStore, repairStore } from './store.js';
+import { isDamage, isHeld, openStore, repairStore } from './store.js';
 
-/** A range that is given up. */
-export type Loss = Gap & { readonly kind: string };
+export interface RepairContext {
+  readonly dir: string;
+  /** Whose log it is, where the database does not say so any more. */
+  readonly owner: { readonly service: string; readonly instance: string };
+  readonly clock: Clock;
+  /** Where the streams stand, where somebody knows better than the mark. */
+  readonly marks?: StreamMarks;
+}
 
-/** What LevelDB says of a database that it can't read, as against one that it may not or can't now. */
-export function isDamage(message: string): boolean {
-  return /corruption|missing files|no such file|does not exist|not a.*file|bad|invalid/i.test(message);
+export interface Repaired {
+  /** Ranges that were given up. */
+  readonly lost: readonly Loss[];
+  /** What was wrong, what is gone, and where the old database is, for people. */
+  readonly message: string;
+}
+
+/** What is wrong with a database. `misfit`: LevelDB can't open it. */
+export type Damage = Omit<Condition & { is: 'damaged' }, 'is'>;
+
+/** Damaged databases that are kept: the first one, from which all others were made, and the last ones. */
+const COPIES_MAX = 3;
+/** Problems that a message names. */
+const PROBLEMS_MAX = 5;
+
+/** Whether a repair was interrupted: the database is then not what it seems to be. */
+export async function isInterrupted(dir: string): Promise<boolean> {
+  return (await isFolder(join(dir, 'db.repaired'))) || (await isFolder(join(dir, 'db.repair')));
 }
 
 /**
- * Sets a copy of the database aside and repairs the original, in a way that can be interrupted and called again.
- * Returns the open database and the copy's folder.
+ * Finishes a repair that was interrupted, and repairs what is damaged: what its files show, and what was `found`
+ * by whoever had the database open.
+ *
+ * @throws {WalError} `WAL_LOCKED`: somebody has the database open, or repairs it. Whatever the disk says: then
+ *   nothing has changed.
  */
-export async function repair(dir: string, clock: Clock): Promise<{ store: Store; copy: string }> {
+export async function repair(context: RepairContext, found: Damage): Promise<Repaired> {
+  const { dir } = context;
   const database = databaseFolder(dir);
-  const copy = join(dir, `db.damaged-${clock.now()}`);
-  await copyByLinks(database, copy);
-  await repairStore(database);
-  const store = await openStore(database, false);
+  const guard = join(dir, 'db.guard');
+  const held = await holdGuard(guard);
   try {
-    // Before any read: until then old values of overwritten keys may come back.
-    await store.compact({ gte: '!', lt: '"' });
-    const leftovers = join(database, 'lost');
-    if (await isFolder(leftovers)) await rename(leftovers, join(copy, 'lost'));
+    if ((await isFolder(database)) && (await isHeld(database))) throw heldError(dir);
+    await finish(dir, context.clock);
+    const condition = await conditionOf(dir);
+    const damage = condition.is === 'damaged' ? merged(condition, found) : found;
+    if (damage.problems.length > 0) return await repairInCopy(context, damage);
+    return { lost: [], message: `a repair of the database in ${dir} that was interrupted is finished` };
+  } finally {
+    // Still held: whoever comes next must not find it half gone, and what was to be done is done.
+    await rm(guard, { recursive: true, force: true }).catch(() => {});
+    await held.close();
+  }
+}
+
+/** A lock of LevelDB's making. What a power loss left half of is worth nothing, and held by nobody: opening locks first. */
+async function holdGuard(guard: string): Promise<Store> {
+  try {
+    return await openStore(guard, true);
   } catch (error) {
-    await store.close();
-    throw error;
-  }
-  return { store, copy };
-}
-
-/** Hard links: no room is needed, and LevelDB never changes a table in place. LOCK stays: touching it drops locks. */
-async function copyByLinks(from: string, to: string): Promise<void> {
-  await mkdir(to, { mode: 0o700 });
-  for (const entry of await readdir(from, { withFileTypes: true })) {
-    if (entry.isFile() && entry.name !== 'LOCK') await link(join(from, entry.name), join(to, entry.name));
-  }
-  await syncFolder(to);
-}
-
-/**
- * Brings every stream back to where its ledger adds up: unreadable small values are replaced by what the
- * entries tell, entries that should not be there are deleted, holes get notices, and each cursor's `lost`
- * takes what is missing. Reads every entry. `marked`: the last seqs that are known to have been given.
- */
-export async function reconcile(
-  store: Store,
-  marked: Readonly<Record<string, number>>,
-  clock: Clock,
-): Promise<Loss[]> {
-  const lost: Loss[] = [];
-  const { streams, bad } = await readSmallValues(store);
-  for (const kind of await kindsOf(store, [...streams.keys(), ...Object.keys(marked)])) {
-    const stream = streams.get(kind) ?? newStream(kind);
-    const draft = new Draft(new Map([[kind, stream]]));
-    const gaps = await reconcileStream(store, draft, kind, marked[kind] ?? 0, clock.now());
-    lost.push(...gaps.map((gap) => ({ ...gap, kind })));
-    if (draft.changes.size > 0) await commitInParts(store, draft);
-  }
-  // What was not rewritten above has nothing left to say.
-  const useless: string[] = [];
-  for (const key of bad) {
-    const value = await store.get(key);
-    if (value && unseal(key, value) === undefined) useless.push(key);
-  }
-  if (useless.length > 0) await store.commit(new Map(useless.map((key) => [key, undefined] as const)));
-  return lost;
-}
-
-/** Heads, cursors and notices that can be read, and the keys of those that can't. */
-async function readSmallValues(
-  store: Store,
-): Promise<{ streams: Map<string, StreamState>; bad: Set<string> }> {
-  const streams = new Map<string, StreamState>();
-  const bad = new Set<string>();
-  for (const section of ['head', 'cursor', 'notice'] as const) {
-    for await (const [key, value] of rowsOf(store, sectionRange(section))) {
-      const { kind, name } = parseKey(key) ?? { kind: '', name: '' };
-      const content = unseal(key, value);
-      if (content === undefined || kind === '') {
-        bad.add(key);
-        continue;
-      }
-      const stream = streams.get(kind) ?? newStream(kind);
-      streams.set(kind, stream);
-      if (section === 'head') stream.head = content as Head;
-      else if (section === 'cursor') stream.cursors = new Map(stream.cursors).set(name, content as Cursor);
-      else stream.notices = [...stream.notices, content as Notice];
-    }
-  }
-  // A cursor that can't be read is given a new place below; until then it must not be missing.
-  for (const key of bad) {
-    const { section, kind, name } = parseKey(key) ?? { section: '', kind: '', name: '' };
-    const stream = streams.get(kind) ?? newStream(kind);
-    if (section !== 'cursor' || kind === '') continue;
-    streams.set(kind, stream);
-    stream.cursors = new Map(stream.cursors).set(name, newCursor(stream.head.seq, stream.head.offset, 0));
-  }
-  return { streams, bad };
-}
-
-async function kindsOf(store: Store, known: readonly string[]): Promise<Set<string>> {
-  const kinds = new Set(known);
-  let { gte } = sectionRange('entry');
-  for (;;) {
-    const [key] = await store.scanKeys({ gte, lt: sectionRange('entry').lt }, 1);
-    const kind = key === undefined ? undefined : parseKey(key)?.kind;
-    if (key === undefined) return kinds;
-    if (kind) kinds.add(kind);
-    gte = kind ? sectionRange('entry', kind).lt : `${key}\0`;
+    if (!isDamage(error)) throw error;
+    await rm(guard, { recursive: true, force: true });
+    return await openStore(guard, true);
   }
 }
 
-/** One stream: see `reconcile`. Returns the ranges that are newly given up. */
-async function reconcileStream(
-  store: Store,
-  draft: Draft,
-  kind: string,
-  marked: number,
-  at: number,
-): Promise<Gap[]> {
-  const stream = draft.stream(kind);
-  catchUp(draft, stream, at);
-  const walk = new Walk(stream, (key) => draft.delete(key));
-  for await (const [key, value] of rowsOf(store, sectionRange('entry', kind))) {
-    walk.take(key, decodeEntry(kind, key, value));
-  }
-  const cursorSeqs = [...stream.cursors.values()].map((cursor) => cursor.seq);
-  stream.lastSeq = Math.max(walk.next - 1, marked, stream.notices.at(-1)?.to ?? 0, ...cursorSeqs);
-  walk.missUpTo(stream.lastSeq);
-  stream.endOffset = walk.end.offset + noticedBytes(stream, walk.end.seq);
-  const gaps: Gap[] = walk.holes.map(({ from, to }) => ({ from, to, reason: 'corrupt', at }));
-  for (const [n, gap] of gaps.entries()) draft.addNotice(stream, { ...gap, bytes: walk.holes[n]!.bytes });
-  draft.setHead(stream, walk.head ?? { seq: stream.lastSeq, offset: stream.endOffset });
-  for (const [shipper, cursor] of stream.cursors) {
-    const missing = backlogOf(cursor, stream.lastSeq) - (walk.backlog.get(shipper) ?? 0);
-    draft.setCursor(stream, shipper, { ...balanced(cursor, missing), at });
-  }
-  return gaps;
+/** How a log's database looks, from all of its bytes: gone, where only the mark is left of it. */
+export async function conditionOf(dir: string, tableBytesMax = Infinity): Promise<Condition> {
+  const database = databaseFolder(dir);
+  const condition: Condition = (await isFolder(database))
+    ? await inspect(database, tableBytesMax)
+    : { is: 'absent' };
+  if (condition.is !== 'absent' || !(await readMark(dir))) return condition;
+  return { is: 'damaged', misfit: true, problems: ['all of the database is gone'] };
 }
 
-/**
- * Moves cursors that are older than the head up to it: what was deleted without a notice, every cursor had
- * passed, so it was delivered.
- */
-function catchUp(draft: Draft, stream: StreamState, at: number): void {
-  const { head } = stream;
-  for (const [shipper, cursor] of stream.cursors) {
-    const noticed = stream.notices.some(({ from, to }) => to > cursor.seq && from <= head.seq);
-    if (cursor.seq >= head.seq || noticed) continue;
-    const counts = { delivered: head.seq - cursor.seq, quarantined: 0, quarantineBytes: 0 };
-    draft.setCursor(stream, shipper, settled(cursor, head, counts, at));
-  }
-}
-
-/** The cursor with what is missing counted as lost; what came back is not gone any more. */
-function balanced(cursor: Cursor, missing: number): Cursor {
-  if (missing >= 0) {
-    const corrupt = (cursor.gone.corrupt ?? 0) + missing;
-    return { ...cursor, lost: cursor.lost + missing, gone: { ...cursor.gone, corrupt } };
-  }
-  const fromDropped = Math.min(cursor.dropped, -missing);
-  const fromLost = Math.min(cursor.lost, -missing - fromDropped);
+function merged(damage: Damage, found: Damage): Damage {
   return {
-    ...cursor,
-    dropped: cursor.dropped - fromDropped,
-    lost: cursor.lost - fromLost,
-    delivered: Math.max(0, cursor.delivered + missing + fromDropped + fromLost),
+    misfit: damage.misfit || found.misfit,
+    problems: [...new Set([...found.problems, ...damage.problems])],
   };
 }
 
-/** A stream's entries from the bottom: deletes what is damaged, delivered, or under a notice, and finds the holes. */
-class Walk {
-  readonly holes: { from: number; to: number; bytes: number }[] = [];
-  /** By cursor: records above its position. */
-  readonly backlog = new Map<string, number>();
-  /** In front of the first entry that stays. */
-  head: Head | undefined;
-  /** Behind the last entry that stays. */
-  end: Head;
-  next: number;
-  readonly #stream: StreamState;
-  readonly #lowest: number;
-  readonly #remove: (key: string) => void;
-
-  constructor(stream: StreamState, remove: (key: string) => void) {
-    this.#stream = stream;
-    this.#remove = remove;
-    const seqs = [...stream.cursors.values()].map((cursor) => cursor.seq);
-    this.#lowest = seqs.length > 0 ? Math.min(...seqs) : 0;
-    this.next = Math.max(this.#lowest, stream.head.seq) + 1;
-    this.end = stream.head;
-    for (const shipper of stream.cursors.keys()) this.backlog.set(shipper, 0);
+async function repairInCopy(context: RepairContext, damage: Damage): Promise<Repaired> {
+  const { dir, clock } = context;
+  const copy = join(dir, 'db.repair');
+  let reconciled: Reconciled;
+  try {
+    reconciled = await repairCopy(context, copy, damage.misfit);
+    await syncFolder(copy);
+    await rename(copy, join(dir, 'db.repaired'));
+    await syncFolder(dir);
+  } catch (error) {
+    // A disk that is full needs its room back.
+    await rm(copy, { recursive: true, force: true });
+    throw error;
   }
+  const kept = await finish(dir, clock);
+  return { lost: reconciled.lost, message: messageFor(dir, damage, reconciled, kept) };
+}
 
-  take(key: string, entry: Entry | undefined): void {
-    if (!entry || entry.lastSeq < this.next || this.#isNoticed(entry)) return this.#remove(key);
-    const holes = this.holes.length;
-    this.missUpTo(entry.firstSeq - 1);
-    const hole = this.holes[holes];
-    if (hole && this.head) {
-      const noticed = noticedBytes(this.#stream, this.end.seq) - noticedBytes(this.#stream, entry.lastSeq);
-      hole.bytes = Math.max(0, entry.offset - this.end.offset - noticed);
-    }
-    this.head ??= { seq: entry.firstSeq - 1, offset: entry.offset };
-    this.end = { seq: entry.lastSeq, offset: entry.offset + entry.size };
-    this.next = entry.lastSeq + 1;
-    for (const [shipper, cursor] of this.#stream.cursors) {
-      const behind = Math.max(0, entry.lastSeq - Math.max(cursor.seq, entry.firstSeq - 1));
-      this.backlog.set(shipper, this.backlog.get(shipper)! + behind);
-    }
+/** Makes and repairs the copy. `misfit`: LevelDB has to find out anew which files belong to it. */
+async function repairCopy(context: RepairContext, copy: string, misfit: boolean): Promise<Reconciled> {
+  const { dir, clock } = context;
+  const database = databaseFolder(dir);
+  await rm(copy, { recursive: true, force: true });
+  const isThere = await isFolder(database);
+  const fits = isThere
+    ? await copyMended(database, copy)
+    : await mkdir(copy, { mode: 0o700 }).then(() => true);
+  const rebuilt = isThere && (misfit || !fits);
+  if (rebuilt) await repairStore(copy);
+  let store: Store;
+  try {
+    store = await openStore(copy, !isThere);
+  } catch (error) {
+    if (rebuilt || !isDamage(error)) throw error;
+    return await repairCopy(context, copy, true);
   }
-
-  /** Nothing is stored up to a seq: notices stand for some of it, the rest are holes. */
-  missUpTo(seq: number): void {
-    while (this.next <= seq) {
-      const notice = this.#stream.notices.find(({ from, to }) => from <= this.next && to >= this.next);
-      const following = this.#stream.notices.find(({ from }) => from > this.next);
-      const to = notice?.to ?? Math.min(seq, (following?.from ?? Infinity) - 1);
-      if (!notice) this.holes.push({ from: this.next, to, bytes: 0 });
-      this.next = to + 1;
+  try {
+    // What `repair` brings back is in no order: until it is compacted, old values may hide newer ones.
+    if (rebuilt) await store.compact({ gte: '!', lt: '"' });
+    const identity = await identityOf(store, dir);
+    const mark = await readMark(dir);
+    // A mark of another log came with a copied folder and says nothing of this one.
+    const marked = !identity || mark?.logId === identity.logId ? mark : undefined;
+    const marks = context.marks ?? marked?.streams ?? {};
+    const reconciled = await reconcile(store, { marks, resurrected: rebuilt, at: clock.now() });
+    if (!identity) {
+      const logId = marked?.logId ?? newId();
+      await writeIdentity(store, { logId, ...context.owner, created: clock.now() });
     }
-  }
-
-  #isNoticed(entry: Entry): boolean {
-    return this.#stream.notices.some(({ from, to }) => from <= entry.firstSeq && to >= entry.lastSeq);
+    return reconciled;
+  } finally {
+    await store.close();
+    await rm(join(copy, 'lost'), { recursive: true, force: true });
   }
 }
 
-/** Keys changed in one commit at most: a repaired log may bring back any number of entries. */
-const COMMIT_KEYS_MAX = 5000;
-
-/** Deletes first: a crash in between only leaves less to do. Small values last, and together. */
-async function commitInParts(store: Store, draft: Draft): Promise<void> {
-  const deletes = [...draft.changes].filter(([, value]) => value === undefined);
-  for (let n = 0; n < deletes.length; n += COMMIT_KEYS_MAX) {
-    await store.commit(new Map(deletes.slice(n, n + COMMIT_KEYS_MAX)));
+/** Whose log it is; `undefined` where the damage has taken that away. */
+async function identityOf(store: Store, dir: string): Promise<LogIdentity | undefined> {
+  const value = await store.get(keys.meta('format'));
+  const format = value && unseal(keys.meta('format'), value);
+  if (format !== undefined && format !== FORMAT) {
+    throw new WalError(
+      'WAL_CORRUPT',
+      `the database in ${dir} is damaged, and of format ${JSON.stringify(format)}: open it with the version that wrote it first, this one repairs format ${FORMAT}`,
+    );
   }
-  await store.commit(new Map([...draft.changes].filter(([, value]) => value !== undefined)));
+  try {
+    return await readIdentity(store);
+  } catch (error) {
+    if (error instanceof WalError && error.code === 'WAL_CORRUPT') return undefined;
+    throw error;
+  }
+}
+
+/** Puts a repaired database in place. Returns where the one before it is now. Can be interrupted anywhere and called again. */
+async function finish(dir: string, clock: Clock): Promise<string | undefined> {
+  await rm(join(dir, 'db.repair'), { recursive: true, force: true });
+  const repaired = join(dir, 'db.repaired');
+  if (!(await isFolder(repaired))) return undefined;
+  const database = databaseFolder(dir);
+  let copy: string | undefined;
+  if (await isFolder(database)) {
+    copy = await freeName(dir, clock.now());
+    await rename(database, copy);
+    // Somebody may have opened it in the last moment: then it is theirs, and there was nothing to repair.
+    if (await isHeld(copy)) {
+      await rename(copy, database);
+      await rm(repaired, { recursive: true, force: true });
+      throw heldError(dir);
+    }
+  }
+  await rename(repaired, database);
+  await syncFolder(dir);
+  await forgetCopies(dir);
+  return copy;
+}
+
+function heldError(dir: string): WalError {
+  return new WalError('WAL_LOCKED', `${dir} is held by another process`);
+}
+
+async function freeName(dir: string, now: number): Promise<string> {
+  for (let at = now; ; at++) {
+    const path = join(dir, `db.damaged-${at}`);
+    if (!(await isFolder(path))) return path;
+  }
+}
+
+async function forgetCopies(dir: string): Promise<void> {
+  const names = (await readdir(dir)).filter((name) => /^db\.damaged-\d+$/.test(name));
+  const byTime = names.toSorted((a, b) => a.length - b.length || (a < b ? -1 : 1));
+  for (const name of byTime.slice(1, 1 - COPIES_MAX))
+    await rm(join(dir, name), { recursive: true, force: true });
+}
+
+function messageFor(
+  dir: string,
+  damage: Damage,
+  { lost, notes }: Reconciled,
+  copy: string | undefined,
+): string {
+  const named = damage.problems.slice(0, PROBLEMS_MAX);
+  const others = damage.problems.length - named.length;
+  const problems = others > 0 ? [...named, `and ${others} more`] : named;
+  const records = lost.reduce((sum, { from, to }) => sum + to - from + 1, 0);
+  const kept = copy === undefined ? [] : [`what was there is kept in ${copy}`];
+  const parts = [problems.join(', '), `${records} records are lost`, ...notes, ...kept];
+  return `the database in ${dir} was damaged and is repaired: ${parts.join('; ')}`;
+}
+
+/** What an error of a read or a write says of a database that has to be repaired. */
+export function damageOf(error: unknown): Damage | undefined {
+  return isDamage(error) ? { misfit: false, problems: [messageOf(error)] } : undefined;
 }

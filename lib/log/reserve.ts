@@ -4,9 +4,15 @@
 import { randomFillSync } from 'node:crypto';
 import { open, rm, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
+import { messageOf } from '../errors.js';
 import { syncFolder } from './folder.js';
 
 const CHUNK_BYTES = 1_048_576;
+
+/** What a disk says that has no room: ENOSPC, or a quota. LevelDB passes on the text, not the code. */
+export function isDiskFull(error: unknown): boolean {
+  return /no space left on device|disk quota exceeded|ENOSPC|EDQUOT/i.test(messageOf(error));
+}
 
 export class Reserve {
   readonly #dir: string;

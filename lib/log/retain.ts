@@ -10,13 +10,15 @@ import type { StreamState } from './state.js';
 import { backlogBytes, storedBytes } from './state.js';
 
 export interface RetainPolicy {
-  /** Bytes that all streams together may hold. */
+  /** Bytes that the log may hold, its reserve included. */
   readonly maxBytes: number;
   readonly streams: ReadonlyMap<string, Readonly<StreamPolicy>>;
   readonly onEvicted: (eviction: Eviction) => void;
 }
 
-/** The share of the budget that `reject` streams may fill; the rest keeps the others flowing. */
+/** The share of a budget that its reserve may take away from the records. */
+const RESERVE_SHARE_MAX = 1 / 2;
+/** The share of what records may hold that `reject` streams may fill; the rest keeps the others flowing. */
 const REJECT_SHARE = 15 / 16;
 /** Evicting goes this share of the bound below it: one entry at a time would be a commit each. */
 const SLACK_SHARE = 1 / 64;
@@ -27,6 +29,8 @@ const AGE_CHECK_MS_MAX = 60_000;
 export class Retainer {
   readonly #log: Log;
   readonly #policy: RetainPolicy;
+  /** Bytes that all streams together may hold: the budget less the reserve. */
+  readonly #maxBytes: number;
   readonly #abort = new AbortController();
   /** The wall clock at open, from where the monotonic clock counts on: a jump of the wall clock must not expire anything. */
   readonly #openedAt: number;
@@ -37,6 +41,8 @@ export class Retainer {
   constructor(log: Log, policy: RetainPolicy) {
     this.#log = log;
     this.#policy = policy;
+    const { maxBytes } = policy;
+    this.#maxBytes = maxBytes - Math.min(log.reserveBytes, Math.floor(maxBytes * RESERVE_SHARE_MAX));
     this.#openedAt = log.clock.now();
     this.#openedMonotonic = log.clock.monotonic();
     this.#aging = this.#age();
@@ -58,8 +64,8 @@ export class Retainer {
     for (const [other, { whenFull }] of this.#policy.streams) {
       if (whenFull === 'reject') all += this.#undelivered(other);
     }
-    const share = Math.floor(this.#policy.maxBytes * REJECT_SHARE);
-    if (all + bytes > share) throw fullError(kind, all, share, '15/16 of maxBytes');
+    const share = Math.floor(this.#maxBytes * REJECT_SHARE);
+    if (all + bytes > share) throw fullError(kind, all, share, '15/16 of maxBytes less the reserve');
   }
 
   /** Looks whether a bound is passed. Cheap; called after each commit. */
@@ -94,7 +100,7 @@ export class Retainer {
       if (bytes > this.#bytesMax(stream.kind)) return true;
       all += bytes;
     }
-    return all > this.#policy.maxBytes;
+    return all > this.#maxBytes;
   }
 
   #bytesMax(kind: string): number {
@@ -102,7 +108,7 @@ export class Retainer {
   }
 
   async #evict(): Promise<void> {
-    const { maxBytes, onEvicted } = this.#policy;
+    const { onEvicted } = this.#policy;
     try {
       for (const { kind } of this.#log.streams.values()) {
         const own = this.#bytesMax(kind);
@@ -110,7 +116,7 @@ export class Retainer {
         const bounds = { kind, bytesMax: Math.floor(own * (1 - SLACK_SHARE)) };
         await evictToBounds(this.#log, this.#whenFull, bounds, 'size', onEvicted);
       }
-      const bytesMax = Math.max(0, Math.floor(maxBytes * (1 - SLACK_SHARE)) - this.#log.quarantineBytes);
+      const bytesMax = Math.max(0, Math.floor(this.#maxBytes * (1 - SLACK_SHARE)) - this.#log.quarantineBytes);
       if (this.#isOver()) await evictToBounds(this.#log, this.#whenFull, { bytesMax }, 'size', onEvicted);
     } catch {
       // Closing, or a disk that refuses: the writer has told, and the next commit looks again.

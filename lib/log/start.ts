@@ -3,18 +3,21 @@
 
 import type { Clock } from '../clock.js';
 import { WalError, messageOf } from '../errors.js';
-import { databaseFolder, holdsData, isFolder, readOwner, syncFolder } from './folder.js';
+import { databaseFolder, isFolder, readOwner, syncFolder } from './folder.js';
+import type { StreamMarks } from './mark.js';
 import { readMark } from './mark.js';
+import type { FormatStep, Migration } from './migrate.js';
+import { migrate } from './migrate.js';
 import type { LogIdentity } from './open.js';
 import { loadStreams, newId, readIdentity, writeIdentity } from './open.js';
-import type { Damage } from './read.js';
-import { readAfter } from './read.js';
-import type { Loss } from './recover.js';
-import { isDamage, reconcile, repair } from './recover.js';
-import { lastSeqWithin } from './seek.js';
+import type { Loss } from './reconcile.js';
+import type { Damage, Repaired } from './recover.js';
+import { conditionOf, damageOf, isInterrupted, repair } from './recover.js';
+import { Reserve, isDiskFull } from './reserve.js';
 import type { StreamState } from './state.js';
 import type { Store } from './store.js';
-import { openStore } from './store.js';
+import { isHeld, openStore } from './store.js';
+import { isUnclean, setUnclean } from './unclean.js';
 
 export interface StartOptions {
   /** The log's folder; it must exist, `db/` in it is made where `create` says whose log it is. */
@@ -22,6 +25,8 @@ export interface StartOptions {
   readonly create?: { readonly service: string; readonly instance: string };
   /** Whether damage is repaired, or the open fails. Tools that only look in never repair. */
   readonly repairs: boolean;
+  /** Steps to this version's format; absent: an older one is refused. Tools that only look in never migrate. */
+  readonly steps?: readonly FormatStep[];
   readonly clock: Clock;
 }
 
@@ -33,139 +38,175 @@ export interface Started {
   readonly lost: readonly Loss[];
   /** What was repaired, for people. */
   readonly recovered: string | undefined;
+  readonly migrated: Migration | undefined;
+  /** The disk was full: the reserve was given up to get here. */
+  readonly full: boolean;
 }
+
+/** Bytes of tables that are checked at every open: what takes some ten milliseconds. More, only after an unclean end. */
+const CHECKED_BYTES_MAX = 8 * 1_048_576;
+/** Opens after a repair: the files, and then what is in them. */
+const REPAIRS_MAX = 3;
 
 /**
- * @throws {WalError} `WAL_LOCKED` with the pid that holds it, `WAL_IO`, `WAL_CORRUPT`, `WAL_FORMAT_TOO_NEW`,
- *   `WAL_CONFIG`: no log is there and none is to be made, or it is another service's.
+ * @throws {WalError} `WAL_LOCKED` with the pid that holds it; `WAL_FULL` where a full disk does not even let it be
+ *   opened; `WAL_IO`, `WAL_FORMAT_TOO_NEW`; `WAL_CORRUPT` where it is damaged and not to be repaired; `WAL_CONFIG`:
+ *   no log is there and none is to be made, or it is another service's.
  */
 export async function startLog(options: StartOptions): Promise<Started> {
-  const { dir, create, repairs, clock } = options;
-  const database = databaseFolder(dir);
-  const isNew = !(await isFolder(database));
-  if (isNew && !create) throw new WalError('WAL_CONFIG', `no log in ${dir}`);
-  let copy: string | undefined;
-  // Where CURRENT is missing, LevelDB would make a new database over the old one, and delete that.
-  const mayCreate = create !== undefined && (isNew || !(await holdsData(database)));
-  const opened = await openOrExplain(dir, mayCreate).catch(async (error: unknown) => {
-    if (isNew || !repairs || !isRepairable(error)) throw error;
-    const repaired = await repair(dir, clock);
-    copy = repaired.copy;
-    return repaired.store;
-  });
-  try {
-    if (isNew) for (const path of [database, dir]) await syncFolder(path);
-    const found = await identify(opened, options);
-    checkOwnership(found.identity, options);
-    const marked = await lastSeqsMarked(dir, found.identity.logId);
-    const loaded =
-      copy === undefined && !found.renewed ? await loadUnlessDamaged(opened, repairs) : undefined;
-    if (loaded) {
-      takeMark(loaded, marked);
-      return { store: opened, identity: found.identity, streams: loaded, lost: [], recovered: undefined };
+  const room = new Room(options.dir);
+  const repairs: Repaired[] = [];
+  let found = await lookAtFiles(options);
+  for (;;) {
+    if (found) repairs.push(await room.for(() => repairOrRefuse(options, found!, repairs.length)));
+    const opened = await room.for(() => open(options));
+    try {
+      const migrated = await migrate(opened, options.dir, options);
+      const state = await lookInside(opened, options);
+      if (!('problems' in state)) {
+        return {
+          store: opened,
+          ...state,
+          migrated,
+          lost: repairs.flatMap(({ lost }) => lost),
+          recovered: repairs.length > 0 ? repairs.map(({ message }) => message).join('; ') : undefined,
+          full: room.given,
+        };
+      }
+      found = state;
+    } catch (error) {
+      await opened.close();
+      found = damageOf(error);
+      if (!found) throw error;
+      continue;
     }
-    const lost = await reconcile(opened, marked, clock);
-    const kept = copy === undefined ? '' : `; what was there is kept in ${copy}`;
-    return {
-      store: opened,
-      identity: found.identity,
-      streams: await loadStreams(opened),
-      lost,
-      recovered: `the database in ${dir} was damaged and is repaired${kept}`,
-    };
-  } catch (error) {
     await opened.close();
-    throw error;
   }
 }
 
-async function openOrExplain(dir: string, create: boolean): Promise<Store> {
+/** What a full disk leaves to do: give up the reserve, once. */
+class Room {
+  readonly #dir: string;
+  given = false;
+
+  constructor(dir: string) {
+    this.#dir = dir;
+  }
+
+  async for<T>(use: () => Promise<T>): Promise<T> {
+    try {
+      return await use();
+    } catch (error) {
+      if (!isDiskFull(error)) throw error;
+      const reserve = new Reserve(this.#dir, 1);
+      if (this.given || !(await reserve.isThere())) throw fullError(this.#dir, error);
+      this.given = true;
+      await reserve.release();
+    }
+    return await this.for(use);
+  }
+}
+
+function fullError(dir: string, cause: unknown): WalError {
+  return new WalError(
+    'WAL_FULL',
+    `the disk is too full to open ${dir}, and there is no reserve left to give up: make some 32 MiB of room on it and start again; nothing is lost meanwhile (${messageOf(cause)})`,
+    { cause },
+  );
+}
+
+/** What is wrong with the database, by its files. They are looked at before LevelDB is: it deletes what it does not know. */
+async function lookAtFiles(options: StartOptions): Promise<Damage | undefined> {
+  const { dir, create } = options;
+  const database = databaseFolder(dir);
+  const isThere = await isFolder(database);
+  if (!isThere && !create) throw new WalError('WAL_CONFIG', `no log in ${dir}`);
+  if (await isInterrupted(dir)) return { misfit: false, problems: [] };
+  const unclean = await isUnclean(dir);
   try {
-    return await openStore(databaseFolder(dir), create);
+    // Whoever works with it changes its files: they can't be looked at then.
+    if (unclean && isThere && (await isHeld(database))) throw new WalError('WAL_LOCKED', `${dir} is held`);
+    const condition = await conditionOf(dir, unclean ? Infinity : CHECKED_BYTES_MAX);
+    return condition.is === 'damaged' ? condition : undefined;
   } catch (error) {
-    if (!(error instanceof WalError) || error.code !== 'WAL_LOCKED') throw error;
-    const owner = await readOwner(dir);
-    const holder = owner ? `process ${owner.pid}` : 'another process';
-    throw new WalError('WAL_LOCKED', `${dir} is held by ${holder}; stop it, or take another instance`, {
-      cause: error,
-    });
+    const locked =
+      error instanceof WalError ? error.code === 'WAL_LOCKED' : isThere && (await isHeld(database));
+    if (locked) throw await lockedError(dir, error);
+    throw new WalError('WAL_IO', `can't read ${database}: ${messageOf(error)}`, { cause: error });
   }
 }
 
-function isRepairable(error: unknown): boolean {
-  return error instanceof WalError && error.code === 'WAL_IO' && isDamage(error.message);
+async function repairOrRefuse(options: StartOptions, found: Damage, repaired: number): Promise<Repaired> {
+  const { dir, create, repairs, clock } = options;
+  const problems = found.problems.join(', ') || 'a repair was interrupted';
+  if (!repairs || !create) {
+    throw new WalError(
+      'WAL_CORRUPT',
+      `the database in ${dir} is damaged (${problems}); its service repairs it when it opens it, nothing was changed`,
+    );
+  }
+  if (repaired === REPAIRS_MAX) {
+    throw new WalError('WAL_CORRUPT', `the database in ${dir} is damaged after it was repaired: ${problems}`);
+  }
+  try {
+    return await repair({ dir, owner: create, clock }, found);
+  } catch (error) {
+    throw error instanceof WalError && error.code === 'WAL_LOCKED' ? await lockedError(dir, error) : error;
+  }
 }
 
-/** Whose log it is; made where the database is new, and made again where only damage can have taken it away. */
-async function identify(
+async function open({ dir, create }: StartOptions): Promise<Store> {
+  const database = databaseFolder(dir);
+  const condition = await conditionOf(dir, 0);
+  await setUnclean(dir);
+  try {
+    const store = await openStore(database, condition.is === 'absent' && create !== undefined);
+    if (condition.is === 'absent') for (const path of [database, dir]) await syncFolder(path);
+    return store;
+  } catch (error) {
+    throw error instanceof WalError && error.code === 'WAL_LOCKED' ? await lockedError(dir, error) : error;
+  }
+}
+
+async function lockedError(dir: string, cause: unknown): Promise<WalError> {
+  const owner = await readOwner(dir);
+  const holder = owner ? `process ${owner.pid}` : 'another process';
+  return new WalError('WAL_LOCKED', `${dir} is held by ${holder}; stop it, or take another instance`, {
+    cause,
+  });
+}
+
+/** Whose log it is and where its streams stand, or what is wrong with that. */
+async function lookInside(
   store: Store,
   options: StartOptions,
-): Promise<{ identity: LogIdentity; renewed: boolean }> {
-  const { dir, create, repairs, clock } = options;
-  let renewed = false;
+): Promise<Pick<Started, 'identity' | 'streams'> | Damage> {
+  const { dir, create, repairs } = options;
   try {
-    const identity = await readIdentity(store);
-    if (identity) return { identity, renewed };
-    renewed = (await store.scanKeys({ gte: '!', lt: '"' }, 1)).length > 0;
+    const identity = (await readIdentity(store)) ?? (await makeIdentity(store, options));
+    if (!identity) return { misfit: false, problems: ['it does not say whose log it is'] };
+    checkOwnership(identity, options);
+    const streams = await loadStreams(store);
+    const mark = await readMark(dir);
+    // A mark of another log came with a copied folder and says nothing of this one.
+    const marks = mark?.logId === identity.logId ? mark.streams : {};
+    const problems = missing(streams, marks);
+    if (problems.length > 0 && repairs && create) return { misfit: false, problems };
+    takeMarks(streams, marks);
+    return { identity, streams };
   } catch (error) {
     if (!(error instanceof WalError) || error.code !== 'WAL_CORRUPT') throw error;
-    renewed = true;
-    if (!repairs) throw error;
+    return damageOf(error) ?? { misfit: false, problems: [error.message] };
   }
-  if (!create || (renewed && !repairs)) {
-    throw new WalError('WAL_CORRUPT', `${dir} holds a database, but it does not say whose log it is`);
-  }
-  const logId = (renewed ? (await readMark(dir))?.logId : undefined) ?? newId();
-  return { identity: await makeIdentity(store, dir, { logId, ...create, created: clock.now() }), renewed };
 }
 
-/** The streams; `undefined` where small values are damaged and may be repaired. */
-async function loadUnlessDamaged(
+/** For a database that is new; `undefined` where one is there, and where none is to be made. */
+async function makeIdentity(
   store: Store,
-  repairs: boolean,
-): Promise<Map<string, StreamState> | undefined> {
-  try {
-    return await loadStreams(store);
-  } catch (error) {
-    if (repairs && error instanceof WalError && error.code === 'WAL_CORRUPT') return undefined;
-    throw error;
-  }
-}
-
-async function lastSeqsMarked(dir: string, logId: string): Promise<Readonly<Record<string, number>>> {
-  const mark = await readMark(dir);
-  // A mark of another log came with a copied folder and says nothing of this one.
-  return mark?.logId === logId ? mark.lastSeqs : {};
-}
-
-/** What the mark knows to have been given was given: numbering goes on behind it, and the check of the tail finds the hole. */
-function takeMark(streams: Map<string, StreamState>, marked: Readonly<Record<string, number>>): void {
-  for (const stream of streams.values()) {
-    stream.lastSeq = Math.max(stream.lastSeq, marked[stream.kind] ?? 0);
-  }
-}
-
-/** Twice LevelDB's write buffer: what its last log files can hold. */
-const TAIL_BYTES = 8 * 1_048_576;
-
-/** What is missing at the end of a stream. */
-export async function findTailDamage(store: Store, stream: Readonly<StreamState>): Promise<Damage[]> {
-  const from = await lastSeqWithin(
-    store,
-    stream,
-    (entry) => entry.offset + entry.size <= stream.endOffset - TAIL_BYTES,
-  );
-  const found: Damage[] = [];
-  for (let after = from; after < stream.lastSeq;) {
-    const bounds = { upTo: stream.lastSeq, recordsMax: 10_000, lineBytesMax: 4 * 1_048_576 };
-    const { steps } = await readAfter(store, stream, after, { ...bounds, rows: 1000 });
-    for (const step of steps) if (step.is === 'damage') found.push(step.damage);
-    after = steps.at(-1)?.to ?? stream.lastSeq;
-  }
-  return found;
-}
-
-async function makeIdentity(store: Store, dir: string, identity: LogIdentity): Promise<LogIdentity> {
+  { dir, create, clock }: StartOptions,
+): Promise<LogIdentity | undefined> {
+  if (!create || (await store.scanKeys({ gte: '!', lt: '"' }, 1)).length > 0) return undefined;
+  const identity = { logId: newId(), ...create, created: clock.now() };
   try {
     await writeIdentity(store, identity);
   } catch (cause) {
@@ -180,5 +221,29 @@ function checkOwnership({ service, instance }: LogIdentity, { dir, create }: Sta
       'WAL_CONFIG',
       `${dir} holds the log of ${service}/${instance}, not of ${create.service}/${create.instance}`,
     );
+  }
+}
+
+/** What the mark knows to have been durable and the database does not have: LevelDB drops the end of a cut file without a word. */
+function missing(streams: ReadonlyMap<string, StreamState>, marks: StreamMarks): string[] {
+  const problems: string[] = [];
+  for (const [kind, mark] of Object.entries(marks)) {
+    const stream = streams.get(kind);
+    const lastSeq = stream?.lastSeq ?? 0;
+    if (lastSeq < mark.lastSeq) problems.push(`'${kind}' ends at ${lastSeq} instead of ${mark.lastSeq}`);
+    for (const [name, { seq }] of Object.entries(mark.cursors)) {
+      const at = stream?.cursors.get(name)?.seq ?? 0;
+      if (at < seq) problems.push(`${name} of '${kind}' stands at ${at} instead of ${seq}`);
+    }
+    const head = stream?.head.seq ?? 0;
+    if (head < mark.head.seq) problems.push(`'${kind}' begins behind ${head} instead of ${mark.head.seq}`);
+  }
+  return problems;
+}
+
+/** What the mark knows to have been given was given: numbering goes on behind it, and the check of the tail finds the hole. */
+function takeMarks(streams: ReadonlyMap<string, StreamState>, marks: StreamMarks): void {
+  for (const stream of streams.values()) {
+    stream.lastSeq = Math.max(stream.lastSeq, marks[stream.kind]?.lastSeq ?? 0);
   }
 }

@@ -78,6 +78,41 @@ export async function repairStore(dir: string): Promise<void> {
   await (Level as typeof Level & Repairable).repair(dir);
 }
 
+/** Whether this process or another one has the database in a folder open. Changes nothing of it but LevelDB's diary. */
+export async function isHeld(dir: string): Promise<boolean> {
+  const giveBack = await takeHere(dir);
+  if (!giveBack) return true;
+  // LevelDB takes the lock, then refuses because a database is there, or because none is.
+  const db = new Level(dir, { createIfMissing: false, errorIfExists: true });
+  try {
+    await db.open();
+    await db.close();
+    return false;
+  } catch (error) {
+    return openError(dir, error).code === 'WAL_LOCKED';
+  } finally {
+    giveBack();
+  }
+}
+
+/** A table that was cut is an invalid argument: to mmap. */
+const DAMAGE_PATTERN =
+  /^(IO error|Invalid argument): .*: (No such file or directory|Is a directory|Invalid argument|does not exist \(create_if_missing is false\))$/s;
+
+/**
+ * Whether an error says that the database is damaged, as against one that it may not or can't be read now: no
+ * permission, no handles left, a full disk or one that fails are none of the database's.
+ */
+export function isDamage(error: unknown): boolean {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    if ('code' in cause && cause.code === 'LEVEL_CORRUPTION') return true;
+    // Anchored: between the two stands a path, which may say anything.
+    if (cause.message.startsWith('Corruption: ')) return true;
+    if (DAMAGE_PATTERN.test(cause.message)) return true;
+  }
+  return false;
+}
+
 function openError(dir: string, error: unknown): WalError {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   const locked = cause instanceof Error && 'code' in cause && cause.code === 'LEVEL_LOCKED';

@@ -16,7 +16,7 @@ export const DELETES_MAX = 5000;
 export class Trimmer {
   readonly #log: Log;
   readonly #store: Store;
-  /** Bytes deleted from a stream before their range is compacted: smaller steps compact most of the time, larger ones overshoot. */
+  /** Bytes deleted from all streams before a range is compacted: smaller steps compact most of the time, larger ones overshoot. */
   readonly #stepBytes: number;
   /** By kind: the head's offset at the last compaction. */
   readonly #compacted = new Map<string, number>();
@@ -35,6 +35,7 @@ export class Trimmer {
 
   keepDelivered(kind: string, bytes: number): void {
     this.#keep.set(kind, bytes);
+    this.#passed.delete(kind);
   }
 
   /** Whether an acknowledgement may delete at once. */
@@ -70,16 +71,22 @@ export class Trimmer {
   }
 
   #nextKind(): string | undefined {
+    let deleted = 0;
+    let most: { kind: string; deleted: number } | undefined;
     for (const stream of this.#log.streams.values()) {
-      if (this.#canTrim(stream) || this.#canCompact(stream)) return stream.kind;
+      if (this.#canTrim(stream)) return stream.kind;
+      const own = this.#deletedSince(stream);
+      deleted += own;
+      if (own > (most?.deleted ?? 0)) most = { kind: stream.kind, deleted: own };
     }
-    return undefined;
+    return deleted >= this.#stepBytes ? most?.kind : undefined;
   }
 
-  #canCompact(stream: StreamState): boolean {
-    const since = this.#compacted.get(stream.kind);
-    if (since === undefined) this.#compacted.set(stream.kind, stream.head.offset);
-    return since !== undefined && stream.head.offset - since >= this.#stepBytes;
+  /** Bytes deleted since the last compaction. */
+  #deletedSince({ kind, head }: StreamState): number {
+    const since = this.#compacted.get(kind);
+    if (since === undefined) this.#compacted.set(kind, head.offset);
+    return since === undefined ? 0 : head.offset - since;
   }
 
   /** More than may be kept is delivered and still there. */
@@ -98,8 +105,7 @@ export class Trimmer {
       if (this.#canTrim(stream)) await this.#trim(stream);
       else await this.#compact(stream);
     } catch {
-      // The writer has told why it refuses; closing is the only thing left to do here.
-      this.#closed = true;
+      // A full disk refuses compactions, too: the writer heals that, and the next step comes when there is more to do.
     }
   }
 

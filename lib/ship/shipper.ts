@@ -61,6 +61,8 @@ export class Shipper {
   #state: ShipperState = { at: 'idle' };
   /** A batch is on its way. */
   #sending = false;
+  /** Everything up to here was sent, perhaps in batches that came to nothing. */
+  #sentTo = 0;
   /** Everything up to here was delivered; the acknowledgement may be on its way to the disk. */
   #deliveredTo = 0;
   /** Tries that failed since a batch was last delivered and acknowledged. */
@@ -151,7 +153,7 @@ export class Shipper {
 
   /** Ships until it is told to stop. What goes wrong on this side of the wire is tried again, too. */
   async #run(): Promise<void> {
-    const { clock, random } = this.#context;
+    const { log, kind, clock, random } = this.#context;
     const { signal } = this.#abort;
     let closed: string | undefined;
     while (!signal.aborted && closed === undefined) {
@@ -168,6 +170,7 @@ export class Shipper {
       }
     }
     this.#unsubscribe();
+    log.claims.sent(kind, this.name);
     this.#state = { at: 'stopped', ...(closed !== undefined && { error: closed }) };
     this.#context.onStopped();
     this.#progress.notify();
@@ -177,6 +180,9 @@ export class Shipper {
   async #ship(): Promise<void> {
     const acknowledged: Promise<void>[] = [];
     let ahead: Promise<LoadedBatch | undefined> | undefined;
+    // Held until now, as the destination may have it. From here on, what is damaged in it can be given up.
+    this.#context.log.claims.sent(this.kind, this.name);
+    this.#sentTo = 0;
     this.#loader.rewind(this.#cursorSeq());
     try {
       while (!this.#abort.signal.aborted) {
@@ -211,7 +217,6 @@ export class Shipper {
     } finally {
       await Promise.allSettled([ahead, ...acknowledged]);
       this.#sending = false;
-      this.#context.log.claims.sent(this.kind, this.name);
     }
   }
 
@@ -223,11 +228,15 @@ export class Shipper {
     this.#loader.rewind(this.#cursorSeq());
   }
 
-  /** Claims everything from the cursor to the batch's end; false where some of what was read was evicted since. */
+  /**
+   * Claims everything from the cursor to the batch's end, and what was sent before: the destination may have it
+   * although no answer came. False where some of what was read was evicted since.
+   */
   #claim(loaded: LoadedBatch): boolean {
     const { log } = this.#context;
-    const range = { from: this.#cursorSeq() + 1, to: loaded.to };
+    const range = { from: this.#cursorSeq() + 1, to: Math.max(loaded.to, this.#sentTo) };
     this.#sending = log.claims.send(this.kind, this.name, range, loaded.removals);
+    if (this.#sending) this.#sentTo = range.to;
     return this.#sending;
   }
 
@@ -307,7 +316,8 @@ export class Shipper {
     const failures = this.#failures;
     await log.change((draft) => acknowledge(draft, acknowledgement), entries.length + 3);
     this.#lastShipAt = at;
-    if (!this.#sending && this.#cursorSeq() >= this.#deliveredTo) log.claims.sent(kind, this.name);
+    const settled = Math.max(this.#deliveredTo, this.#sentTo);
+    if (!this.#sending && this.#cursorSeq() >= settled) log.claims.sent(kind, this.name);
     this.#loader.grow();
     // Only where nothing failed since this batch arrived: that would be the next batch's outage.
     if (failures > 0 && failures === this.#failures) this.#recovered();

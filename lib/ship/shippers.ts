@@ -10,20 +10,42 @@ import type { ShipOptions } from './shipper.js';
 import { Shipper } from './shipper.js';
 import type { Sink } from './sink.js';
 
+/** What a running shipper was told: enough to deliver the same stream of another log in the same way. */
+export interface Assignment {
+  readonly kind: string;
+  readonly sink: Sink;
+  readonly options: Required<ShipOptions>;
+}
+
 export class Shippers {
+  /** Called when a shipper was started or has stopped. Set by whoever delivers other logs alongside. */
+  onChange: () => void = () => {};
   readonly #log: Log;
   readonly #clock: Clock;
   readonly #onEvent: (event: WalEvent) => void;
   /** By kind and name. */
   readonly #running = new Map<string, Shipper>();
+  readonly #assignments = new Map<string, Assignment>();
   /** By the sinks' names: streams that ship to one destination learn of its outage together. */
-  readonly #breakers = new Map<string, Breaker>();
+  readonly breakers: Map<string, Breaker>;
   readonly #sinks = new Set<Sink>();
 
-  constructor(log: Log, clock: Clock, onEvent: (event: WalEvent) => void) {
+  /** `breakers`: those of other shippers in this process that ship to the same sinks. */
+  constructor(
+    log: Log,
+    clock: Clock,
+    onEvent: (event: WalEvent) => void,
+    breakers = new Map<string, Breaker>(),
+  ) {
     this.#log = log;
     this.#clock = clock;
     this.#onEvent = onEvent;
+    this.breakers = breakers;
+  }
+
+  /** What the running shippers ship, by kind and name. */
+  get assignments(): ReadonlyMap<string, Assignment> {
+    return this.#assignments;
   }
 
   get(kind: string, name: string): Shipper | undefined {
@@ -60,19 +82,20 @@ export class Shippers {
     checkInteger('lingerMs', lingerMs, 0, 60_000);
     checkInteger('batchMax', batchMax, 1, 100_000);
     checkInteger('batchBytes', batchBytes, 1024);
+    const assignment = { kind, sink, options: { name, lingerMs, batchMax, batchBytes } };
     const shipper = new Shipper({
+      ...assignment,
       log: this.#log,
-      kind,
-      sink,
       breaker: this.#breaker(sink.name),
       clock: this.#clock,
       random: Math.random,
-      options: { name, lingerMs, batchMax, batchBytes },
       onEvent: this.#onEvent,
-      onStopped: () => this.#running.delete(key),
+      onStopped: () => this.#stopped(key),
     });
     this.#sinks.add(sink);
     this.#running.set(key, shipper);
+    this.#assignments.set(key, assignment);
+    this.onChange();
     return shipper;
   }
 
@@ -95,11 +118,17 @@ export class Shippers {
     await Promise.allSettled([...this.#sinks].map(async (sink) => sink.close?.()));
   }
 
+  #stopped(key: string): void {
+    this.#running.delete(key);
+    this.#assignments.delete(key);
+    this.onChange();
+  }
+
   #breaker(sinkName: string): Breaker {
-    let breaker = this.#breakers.get(sinkName);
+    let breaker = this.breakers.get(sinkName);
     if (!breaker) {
       breaker = new Breaker(this.#clock);
-      this.#breakers.set(sinkName, breaker);
+      this.breakers.set(sinkName, breaker);
     }
     return breaker;
   }

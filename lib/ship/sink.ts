@@ -29,17 +29,17 @@ export interface SendContext {
 /** Records of one stream, in order, between two cursor positions. Unchanged between tries. */
 export interface Batch {
   /** `<logId>:<kind>:<firstSeq>-<lastSeq>:<crc32 of the lines, 8 hex digits>`: the idempotency key. */
-  id: string;
-  logId: string;
-  service: string;
-  instance: string;
-  kind: string;
-  firstSeq: number;
-  lastSeq: number;
+  readonly id: string;
+  readonly logId: string;
+  readonly service: string;
+  readonly instance: string;
+  readonly kind: string;
+  readonly firstSeq: number;
+  readonly lastSeq: number;
   /** Lines in the batch: records and notices. */
-  count: number;
+  readonly count: number;
   /** Bytes of `lines()`. */
-  lineBytes: number;
+  readonly lineBytes: number;
   /** The NDJSON body, each line ended by `\n`. */
   lines(): Promise<Buffer>;
   /** The same as one gzip member, assembled from what is stored. */

@@ -16,7 +16,7 @@ const BUILD = join(ROOT, '.bench', 'build');
 export async function build(): Promise<string> {
   await rm(BUILD, { recursive: true, force: true });
   const compiler = join(dirname(fileURLToPath(import.meta.resolve('typescript/package.json'))), 'bin', 'tsc');
-  const project = join(ROOT, 'test', 'bench', 'tsconfig.json');
+  const project = join(ROOT, 'test', 'bench', 'tsconfig.build.json');
   await promisify(execFile)(process.execPath, [compiler, '-p', project]);
   return join(BUILD, 'test', 'bench');
 }

@@ -19,13 +19,14 @@ export class Child {
   /** Sends a message and resolves with the next one that comes back. */
   async ask(message: object): Promise<unknown> {
     const answer = this.next();
-    this.#process.send(message);
+    if (this.#process.connected) this.#process.send(message);
     return await answer;
   }
 
-  /** The next message of the process; rejects where it ends or stays silent. */
+  /** The next message of the process; rejects where it has ended, ends or stays silent. */
   next(): Promise<unknown> {
     return new Promise((resolve, reject) => {
+      if (!this.#process.connected) throw new Error(`${this.#name} has ended`);
       const timer = setTimeout(() => {
         this.#process.kill('SIGKILL');
         settle(() => reject(new Error(`${this.#name} gave no answer within ${ANSWER_MS_MAX} ms`)));

@@ -73,12 +73,15 @@ async function versionsOf(packages: readonly string[]): Promise<Record<string, s
 }
 
 async function describeCommit(): Promise<string | undefined> {
-  const git = async (...args: string[]) =>
-    (await promisify(execFile)('git', args, { cwd: ROOT })).stdout.trim();
   try {
     const commit = await git('rev-parse', '--short=12', 'HEAD');
     return (await git('status', '--porcelain')) === '' ? commit : `${commit} with changes`;
   } catch {
     return undefined;
   }
+}
+
+async function git(...args: string[]): Promise<string> {
+  const { stdout } = await promisify(execFile)('git', args, { cwd: ROOT });
+  return stdout.trim();
 }

@@ -1,10 +1,12 @@
 // `npm run bench [-- OPTIONS]`: measures this library side by side with the limits of the disk and of HTTP, and
 // prints a table. Figures never make it fail; only what can't be measured does.
 
+import { rmSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { messageOf } from '../../lib/errors.js';
 import { ROOT, build } from './build.js';
 import { describeMachine, isInMemory } from './machine.js';
 import { markdownOf } from './report.js';
@@ -33,7 +35,7 @@ const program = new Command('bench')
   )
   .option(
     '--repetitions <n>',
-    'how often each contender is measured (default: 5, short: 3)',
+    'how often each contender is measured (default: 9, short: 5)',
     parseRepetitions,
   )
   .addOption(new Option('--only <workloads...>', 'measure these alone').choices(NAMES))
@@ -46,6 +48,13 @@ async function bench(options: Options): Promise<void> {
   const repetitions = options.repetitions ?? extent.repetitions;
   const modules = await build();
   const dir = await mkdtemp(join(options.dir ?? (await diskFolder()), 'nv-wal-bench-'));
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    // The contenders' processes end when this one does.
+    process.once(signal, () => {
+      rmSync(dir, { recursive: true, force: true });
+      process.exit(1);
+    });
+  }
   try {
     const machine = await describeMachine(dir);
     const results: Result[] = [];
@@ -74,4 +83,9 @@ function parseRepetitions(text: string): number {
   throw new InvalidArgumentError(`expected an integer from 1 to ${REPETITIONS_MAX}`);
 }
 
-await program.parseAsync();
+try {
+  await program.parseAsync();
+} catch (error) {
+  console.error(`bench: ${messageOf(error)}`);
+  process.exitCode = 1;
+}

@@ -11,7 +11,7 @@ const PLACES = ['orders', 'orders', 'customers', 'invoices', 'sessions', 'produc
 const STATUSES = [200, 200, 200, 200, 200, 201, 204, 304, 400, 401, 404, 500];
 const USERS = 5000;
 
-/** So many records of about 235 bytes of JSON, no two alike. Of 16,384, those that deflate sees together never repeat. */
+/** So many records of about 240 bytes of JSON, no two alike. */
 export function makeRecords(count: number): LogRecord[] {
   const users = Array.from({ length: USERS }, () => `u-${randomInt(100_000, 1_000_000)}`);
   return Array.from({ length: count }, () => makeRecord(users));

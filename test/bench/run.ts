@@ -1,5 +1,5 @@
-// Runs a workload: the library and what it is measured against take turns, so that a busy minute of the
-// machine hits both, and each turn's two measurements make one ratio.
+// Runs a workload: the library and those that it is measured against take turns, so that a busy minute of the
+// machine hits all of them, and each turn's measurements make one ratio.
 
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -15,9 +15,12 @@ export interface Result {
   readonly workload: Workload;
   /** By contender, in the order of the repetitions. */
   readonly measurements: Readonly<Partial<Record<ContenderName, readonly Measurement[]>>>;
-  /** Times the limit, of each repetition; above 1 the library is better, whatever the metric. */
-  readonly ratios: Readonly<Partial<Record<Metric, Spread>>>;
+  /** By contender: how many times better the library is, over the repetitions. */
+  readonly ratios: Readonly<Partial<Record<ContenderName, Ratios>>>;
 }
+
+/** Above 1 the library is better, whatever the metric. */
+export type Ratios = Readonly<Partial<Record<Metric, Spread>>>;
 
 export interface RunOptions {
   /** The folder of the compiled modules. */
@@ -31,11 +34,11 @@ export interface RunOptions {
 
 export async function runWorkload(workload: Workload, options: RunOptions): Promise<Result> {
   const { modules, dir, repetitions, profiles } = options;
-  const names: ContenderName[] = [workload.against, 'wal'];
+  const names: ContenderName[] = [...workload.against, 'wal'];
+  if (profiles !== undefined) await mkdir(profiles, { recursive: true });
   const sink = new Child(join(modules, 'sink.js'));
   const children = names.map((name) => ({ name, child: new Child(join(modules, 'subject.js'), [name]) }));
   const measurements: Partial<Record<ContenderName, Measurement[]>> = {};
-  if (profiles !== undefined) await mkdir(profiles, { recursive: true });
   try {
     const { url: sinkUrl } = (await sink.next()) as { url: string };
     for (let n = 0; n < repetitions; n++) {
@@ -52,7 +55,10 @@ export async function runWorkload(workload: Workload, options: RunOptions): Prom
   } finally {
     await Promise.all([sink, ...children.map(({ child }) => child)].map((child) => child.stop()));
   }
-  return { workload, measurements, ratios: ratiosOf(workload, measurements) };
+  const ratios = workload.against.map(
+    (name) => [name, ratiosOf(measurements[name] ?? [], measurements.wal ?? [])] as const,
+  );
+  return { workload, measurements, ratios: Object.fromEntries(ratios) };
 }
 
 async function ask(child: Child, request: Request): Promise<Measurement> {
@@ -64,14 +70,14 @@ async function ask(child: Child, request: Request): Promise<Measurement> {
 /** Metrics of which more is better; of all others, less is. */
 const MORE_IS_BETTER: ReadonlySet<Metric> = new Set(['recordsPerSecond']);
 
-function ratiosOf(workload: Workload, measurements: Result['measurements']): Result['ratios'] {
+function ratiosOf(theirs: readonly Measurement[], ours: readonly Measurement[]): Ratios {
   const ratios: Partial<Record<Metric, Spread>> = {};
-  const limits = measurements[workload.against] ?? [];
-  for (const metric of Object.keys(limits[0] ?? {}) as Metric[]) {
-    const turns = limits.flatMap((limit, n) => {
-      const [theirs, ours] = [limit[metric], measurements.wal?.[n]?.[metric]];
-      if (!theirs || !ours) return [];
-      return [MORE_IS_BETTER.has(metric) ? ours / theirs : theirs / ours];
+  for (const metric of Object.keys(ours[0] ?? {}) as Metric[]) {
+    const turns = ours.flatMap((measurement, n) => {
+      const [their, our] = [theirs[n]?.[metric], measurement[metric]];
+      // Nothing is how many times better than nothing?
+      if (!their || !our) return [];
+      return [MORE_IS_BETTER.has(metric) ? our / their : their / our];
     });
     if (turns.length > 0) ratios[metric] = spreadOf(turns);
   }

@@ -7,6 +7,7 @@ import type { WalOptions } from '../../lib/index.js';
 import { Wal } from '../../lib/index.js';
 import { withFolder } from '../helpers/folder.js';
 import { AUDIENCE, ISSUER, SECRET } from '../helpers/receiver.js';
+import { build } from './build.js';
 
 export interface Ran {
   /** The exit code; `null` where a signal ended it. */
@@ -33,7 +34,8 @@ export interface RunOptions {
   input?: string;
 }
 
-const TSX = import.meta.resolve('tsx');
+/** The compiled program. */
+export const MAIN = await build();
 
 /** What a sink, and the receiver of test/helpers, need to understand each other. */
 export const TOKEN_ENV = { WAL_S2S_ISSUER: ISSUER, WAL_S2S_AUDIENCE: AUDIENCE, WAL_S2S_SECRET: SECRET };
@@ -43,7 +45,7 @@ export async function nvWal(args: string[], options: RunOptions = {}): Promise<R
 }
 
 export function start(args: string[], { env = {}, input }: RunOptions = {}): Running {
-  const child = spawn(process.execPath, ['--import', TSX, 'lib/cli/main.ts', ...args], {
+  const child = spawn(process.execPath, [MAIN, ...args], {
     env: { ...plainEnvironment(), ...env },
     stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
   });

@@ -1,8 +1,11 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { openLevelStore } from '../../lib/ingest/index.js';
-import { TOKEN_ENV, appendNumbers, nvWal, whileRunning, withLog } from './nv-wal.js';
+import { withFolder } from '../helpers/folder.js';
+import { MAIN, TOKEN_ENV, appendNumbers, nvWal, whileRunning, withLog } from './nv-wal.js';
 
 const it = suite('cli/serve');
 const SIGNED_ENV = { ...TOKEN_ENV, WAL_SIGNING_SECRET: 'a signing secret of the tests, 32 bytes' };
@@ -36,6 +39,16 @@ it('says where it listens, takes what is signed and has a token, and ends cleanl
       assert.is(await store.count('audit'), 100);
     },
   );
+});
+
+it('ends with the process that forked it', async () => {
+  await withFolder(async (varDir) => {
+    const child = fork(MAIN, ['serve', '--no-auth', '--store', join(varDir, 'store')], { silent: true });
+    await once(child.stdout!, 'data');
+    const ended = once(child, 'exit');
+    child.disconnect();
+    assert.equal(await ended, [0, null]);
+  });
 });
 
 it('that there are no tokens is something to say', async () => {

@@ -10,6 +10,9 @@ import { sectionRange } from '../../lib/log/keyspace.js';
 import type { LogOptions } from '../../lib/log/log.js';
 import { Log } from '../../lib/log/log.js';
 import { rowsOf } from '../../lib/log/open.js';
+import type { Acknowledgement } from '../../lib/log/operations.js';
+import { acknowledge } from '../../lib/log/operations.js';
+import { readAfter } from '../../lib/log/read.js';
 import type { Store } from '../../lib/log/store.js';
 import { openStore } from '../../lib/log/store.js';
 import { withFolder } from './folder.js';
@@ -146,4 +149,44 @@ export function flipped(value: Buffer, bit: number): Buffer {
   const copy = Buffer.from(value);
   copy[bit >> 3]! ^= 1 << (bit & 7);
   return copy;
+}
+
+/** Reads what comes after a cursor and acknowledges it, as a shipper does. */
+export async function deliver(
+  log: Log,
+  kind: string,
+  shipper: string,
+  recordsMax = 1_000_000,
+): Promise<void> {
+  const stream = log.stream(kind);
+  const after = stream.cursors.get(shipper)!.seq;
+  const bounds = { upTo: stream.lastSeq, recordsMax, lineBytesMax: 2 ** 30 };
+  const { steps } = await readAfter(log.store, stream, after, bounds);
+  const records = steps.filter((step) => step.is === 'records');
+  const acknowledgement: Acknowledgement = {
+    kind,
+    shipper,
+    after,
+    to: steps.at(-1)!.to,
+    delivered: records.reduce((sum, { from, to }) => sum + to - from + 1, 0),
+    quarantined: [],
+    entries: records.map(({ entry }) => entry),
+    deletes: log.trimmer.deletesAtOnce(kind),
+    at: log.clock.now(),
+  };
+  await log.change((draft) => acknowledge(draft, acknowledgement), records.length + 3);
+}
+
+/** Bytes of a stream's entries that are on disk, by a scan. */
+export async function bytesOnDisk(store: Store, kind: string): Promise<number> {
+  let bytes = 0;
+  for await (const [key, value] of rowsOf(store, sectionRange('entry', kind)))
+    bytes += key.length + value.length;
+  return bytes;
+}
+
+/** Changes a bit of a stored value. */
+export async function damage(store: Store, key: string, bit = 50): Promise<void> {
+  const value = await store.get(key);
+  await store.commit(new Map([[key, flipped(value!, bit % (value!.length * 8))]]));
 }

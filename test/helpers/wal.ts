@@ -22,6 +22,9 @@ export interface OpenWal {
   reopen: (options?: Partial<WalOptions>) => Promise<AnyWal>;
 }
 
+/** Without what takes disk or looks around, unless a test asks for it. */
+const quiet = { service: 'test', reserveBytes: 0, adopt: false };
+
 export async function withWal(
   options: Partial<WalOptions>,
   use: (wal: AnyWal, opened: OpenWal) => Promise<void>,
@@ -31,7 +34,7 @@ export async function withWal(
     const events: WalEvent[] = [];
     const onEvent = (event: WalEvent) => void events.push(event);
     const open = (others: Partial<WalOptions> = {}): Promise<AnyWal> =>
-      Wal.open({ service: 'test', varDir, clock, onEvent, ...options, ...others });
+      Wal.open({ ...quiet, varDir, clock, onEvent, ...options, ...others });
     let wal = await open();
     try {
       await use(wal, {

@@ -62,18 +62,3 @@ export async function withWriter(
     await writer.close();
   });
 }
-
-/** So many turns of the event loop: whatever is not waiting for the disk or the clock has happened then. */
-export async function turns(count = 5): Promise<void> {
-  for (let n = 0; n < count; n++) await new Promise((resolve) => setImmediate(resolve));
-}
-
-/** A promise that the test settles. */
-export class Later {
-  readonly promise: Promise<void>;
-  resolve!: () => void;
-
-  constructor() {
-    this.promise = new Promise((resolve) => (this.resolve = resolve));
-  }
-}

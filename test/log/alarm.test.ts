@@ -1,13 +1,11 @@
-import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { keys } from '../../lib/log/keyspace.js';
 import { ManualClock } from '../helpers/manual-clock.js';
+import { withChild } from '../helpers/child.js';
 import { withFolder } from '../helpers/folder.js';
-import { turns, withWriter } from '../helpers/writer.js';
-
-const run = promisify(execFile);
+import { turns } from '../helpers/until.js';
+import { withWriter } from '../helpers/writer.js';
 
 const it = suite('log/alarm');
 
@@ -69,22 +67,10 @@ it('a timer that comes early is waited for once more', async () => {
 
 it('a process that awaits a delayed append stays alive until it is on disk', async () => {
   await withFolder(async (varDir) => {
-    const code = `
-      import { Wal } from ${JSON.stringify(import.meta.resolve('../../lib/wal.js'))};
-      const streams = { log: { commitDelayMs: 50 } };
-      const wal = await Wal.open({ service: 'test', varDir: ${JSON.stringify(varDir)}, streams, reserveBytes: 0 });
-      const { seq } = await wal.append('log', { ts: 1, service: 'test', level: 'info' });
-      process.stdout.write('appended ' + seq);
-      await wal.close();
-    `;
-    const child = await run(process.execPath, [
-      '--import',
-      import.meta.resolve('tsx'),
-      '--input-type=module',
-      '-e',
-      code,
-    ]);
-    assert.is(child.stdout, 'appended 1');
+    await withChild(new URL('delaying-process.ts', import.meta.url), [varDir], async (child) => {
+      assert.is(await child.next(), 1);
+      assert.is(await child.ended, 0);
+    });
   });
 });
 

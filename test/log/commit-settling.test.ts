@@ -6,7 +6,9 @@ import { DEFLATE_BYTES_MIN } from '../../lib/log/encode.js';
 import { keys } from '../../lib/log/keyspace.js';
 import { seqsOnDisk } from '../helpers/log.js';
 import { rejectsWith } from '../helpers/rejection.js';
-import { Later, turns, withWriter } from '../helpers/writer.js';
+import { deferred } from '../helpers/sink.js';
+import { turns } from '../helpers/until.js';
+import { withWriter } from '../helpers/writer.js';
 
 const it = suite('log/commit-settling');
 
@@ -16,7 +18,7 @@ async function refusesAfterwards(commit: () => Promise<void>, number: number): P
 }
 
 it('a disk that refuses for good rejects what is written, what is being encoded and what waits', async () => {
-  const failed = new Later();
+  const failed = deferred<void>();
   const write = async () => {
     await failed.promise;
     throw new Error('disk on fire');
@@ -67,7 +69,7 @@ it('a refused commit that is there all the same is not written again', async () 
 });
 
 it('where settling takes long, appends with a seq are rejected as unknown, changes go on, and numbering resumes under a new writer id', async () => {
-  const healed = new Later();
+  const healed = deferred<void>();
   let calls = 0;
   const write = async (commit: () => Promise<void>) => {
     if (++calls === 1) throw new Error('slow');

@@ -4,7 +4,9 @@ import { DEFLATE_BYTES_MIN } from '../../lib/log/encode.js';
 import { keys } from '../../lib/log/keyspace.js';
 import { entriesOf, numbers, seqsOnDisk } from '../helpers/log.js';
 import { rejection, rejectsWith } from '../helpers/rejection.js';
-import { Later, turns, withWriter } from '../helpers/writer.js';
+import { deferred } from '../helpers/sink.js';
+import { turns } from '../helpers/until.js';
+import { withWriter } from '../helpers/writer.js';
 
 const it = suite('log/commit');
 
@@ -28,7 +30,7 @@ it('64 producers that each wait for their own record share commits', async () =>
 });
 
 it('one commit is in flight, and what arrives meanwhile forms the next', async () => {
-  const first = new Later();
+  const first = deferred<void>();
   let inFlight = 0;
   const write = async (commit: () => Promise<void>, number: number) => {
     assert.is(++inFlight, 1);
@@ -49,7 +51,7 @@ it('one commit is in flight, and what arrives meanwhile forms the next', async (
 });
 
 it('a large group is encoded while the commit before it syncs', async () => {
-  const first = new Later();
+  const first = deferred<void>();
   const write = async (commit: () => Promise<void>, number: number) => {
     if (number === 1) await first.promise;
     await commit();

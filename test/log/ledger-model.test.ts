@@ -64,7 +64,7 @@ it('one cursor: append, ship, evict, reopen', async () => {
   const actions = sequences([4, appends], [3, begins], [3, finishes], [1, aborts], [2, evicts], [1, reopens]);
   await fc.assert(
     fc.asyncProperty(actions, (given) => holds(['log/one'], given)),
-    { numRuns: 30, includeErrorInReport: true },
+    { numRuns: 20, includeErrorInReport: true },
   );
 });
 
@@ -81,7 +81,7 @@ it('two cursors, and damage', async () => {
   );
   await fc.assert(
     fc.asyncProperty(actions, (given) => holds(['log/one', 'log/two'], given)),
-    { numRuns: 30, includeErrorInReport: true },
+    { numRuns: 20, includeErrorInReport: true },
   );
 });
 
@@ -100,7 +100,7 @@ it('two cursors that come and go, and what is delivered kept for replay', async 
   );
   await fc.assert(
     fc.asyncProperty(actions, (given) => holds(['log/one', 'log/two'], given)),
-    { numRuns: 40, includeErrorInReport: true },
+    { numRuns: 25, includeErrorInReport: true },
   );
 });
 

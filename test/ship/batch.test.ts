@@ -22,7 +22,7 @@ async function shipAll(wal: AnyWal, sink: Sink, options: ShipOptions = {}): Prom
 
 /** Of `bytes` bytes of JSON at least; every one compresses differently. */
 function record(n: number, bytes = 0): object {
-  const text = `é 🜁 \n "${n}" ${'\u2028'}`;
+  const text = `é 🜁 \n "${n}" \u2028`;
   return { n, text, filler: String(n * 7919).repeat(Math.ceil(bytes / String(n * 7919).length)) };
 }
 

@@ -5,7 +5,7 @@ import * as assert from 'uvu/assert';
 import type { Receipt } from '../../lib/ship/sink.js';
 import { SinkError } from '../../lib/ship/sink.js';
 import type { Reply } from '../helpers/sink.js';
-import { Archive, TestSink, accepting, archiving, deferred } from '../helpers/sink.js';
+import { Archive, TestSink, accepting } from '../helpers/sink.js';
 import { turns, until } from '../helpers/until.js';
 import type { AnyWal, OpenWal } from '../helpers/wal.js';
 import { withWal } from '../helpers/wal.js';
@@ -298,34 +298,6 @@ it('notices that are too large together come in smaller parts', async () => {
     const { delivered, quarantined } = cursorOf(wal);
     assert.equal({ delivered, quarantined }, { delivered: 32, quarantined: 32 });
     assert.ok(sink.sent.length < 60, `${sink.sent.length} requests`);
-  });
-});
-
-it('a batch on its way is not evicted; what is behind it may be, and is noticed', async () => {
-  await withWal({}, async (wal, { events }) => {
-    for (let n = 0; n < 6; n++) await append(wal, 10);
-    const archive = new Archive();
-    const answer = deferred<void>();
-    const sink = new TestSink(async (sent, number) => {
-      if (number === 1) await answer.promise;
-      return archiving(archive)(sent, number);
-    });
-    const shipper = wal.ship('log', sink, { lingerMs: 0, batchMax: 10 });
-    await sink.nth(1);
-    const report = await wal.evict({ kind: 'log', maxBytes: 0 });
-    assert.equal({ evicted: report.evicted, dropped: report.dropped }, { evicted: 50, dropped: 50 });
-    answer.resolve();
-    await shipper.idle();
-    assert.equal(
-      sink.sent.flatMap(({ lines }) =>
-        lines.map((line) => ('gap' in line ? [line.gap.from, line.seq] : line.seq)),
-      ),
-      [...[1, 2, 3, 4, 5, 6, 7, 8, 9, 10], [11, 60]],
-    );
-    const { delivered, dropped, backlogRecords } = cursorOf(wal);
-    assert.equal({ delivered, dropped, backlogRecords }, { delivered: 10, dropped: 50, backlogRecords: 0 });
-    assert.is(events.filter(({ type }) => type === 'dropped').length, 1);
-    assert.ok((await wal.verify()).ok);
   });
 });
 

@@ -8,8 +8,6 @@ import type { OpenLog } from '../open.js';
 import type { FromProducer, ToProducer, Work } from './protocol.js';
 import { makeRecord } from './records.js';
 
-export const SERVICE = 'demo';
-
 /** Records on their way to the disk at once: as of so many requests that are being served. */
 const CONCURRENCY = 256;
 const STATUS_EVERY_MS = 200;
@@ -36,11 +34,10 @@ function orphaned(): never {
 
 async function produce(job: ToProducer, toldToGo: () => Promise<unknown>): Promise<void> {
   if (job.is !== 'job') throw new Failure('expected a job first');
-  const { instance, streams, work, holds } = job;
-  const { sink, ...options } = walOptionsFromEnv(SERVICE);
+  const { service, streams, work, holds } = job;
+  const { sink, ...options } = walOptionsFromEnv(service);
   await using wal = await Wal.open<Record<string, object>>({
     ...options,
-    instance,
     streams,
     onEvent: (event) => void send({ is: 'event', event }),
   });

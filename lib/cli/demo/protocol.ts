@@ -5,7 +5,7 @@ import type { ImportProblem, StreamPolicy, WalEvent, WalStats } from '../../inde
 /** What the producer is to do. Its sink and VAR_DIR come by the environment, as a service's do. */
 export interface Job {
   is: 'job';
-  instance: string;
+  service: string;
   streams: Record<string, Partial<StreamPolicy>>;
   work: Work;
   /**

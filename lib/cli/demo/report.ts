@@ -26,18 +26,19 @@ export function describeReport(report: DemoReport): string {
   const rows = ROWS.map((name) => [name, ...kinds.map((kind) => count(streams[kind]![name]))]);
   const acknowledged = sum(report, 'acknowledged');
   const untold = sum(report, 'appended') - acknowledged;
-  const told = [
-    `${counted(acknowledged, 'acknowledged record')}, ${ok ? 'each received exactly once' : 'not each received once'}`,
-    `through an outage of ${outageSeconds.toFixed(1)} s and a SIGKILL`,
-    `in ${seconds.toFixed(1)} s`,
+  const lines = [
+    table(['', ...kinds], rows),
+    [
+      counted(acknowledged, 'acknowledged record'),
+      ok ? 'each received exactly once' : 'and not everything as it should be',
+      `through an outage of ${outageSeconds.toFixed(1)} s and a SIGKILL`,
+      `in ${seconds.toFixed(1)} s.`,
+    ].join(', '),
   ];
-  const more =
-    untold > 0
-      ? [
-          `${counted(untold, 'more record')} had reached the disk when the producer was killed, and arrived, too`,
-        ]
-      : [];
-  return [table(['', ...kinds], rows), `${told.join(', ')}.`, ...more.map((line) => `${line}.`)].join('\n');
+  if (untold > 0) {
+    lines.push(`${counted(untold, 'more record')} had reached the disk when the producer was killed.`);
+  }
+  return lines.join('\n');
 }
 
 /** What is wrong, line by line, and where to look. */

@@ -8,7 +8,7 @@ import { join, resolve } from 'node:path';
 import type { ImportProblem, StreamPolicy, WalStats } from '../../index.js';
 import { openLevelStore } from '../../ingest/index.js';
 import { Failure, UsageError } from '../errors.js';
-import { counted, note, progress } from '../output.js';
+import { count, counted, note, progress, unreadable } from '../output.js';
 import type { Verdict } from './check.js';
 import { check, expectAcknowledged, expectTally } from './check.js';
 import { Children, plainEnvironment } from './children.js';
@@ -45,7 +45,7 @@ export interface DemoReport extends Verdict {
 }
 
 /** What goes in: files, or records that are made up. */
-type Material = { is: 'files'; input: Input; names: Map<string, string> } | { is: 'records'; count: number };
+type Material = { is: 'files'; input: Input } | { is: 'records'; count: number };
 
 const LOOK_EVERY_MS = 200;
 
@@ -53,40 +53,53 @@ const LOOK_EVERY_MS = 200;
 export async function runDemo(options: DemoOptions, signal: AbortSignal): Promise<DemoReport> {
   const startedAt = performance.now();
   const folder = await makeFolder(options.varDir);
+  let played = false;
   try {
-    const report = await demo(options, folder, startedAt, signal);
-    if (report.ok) await rm(folder, { recursive: true });
-    return report.ok ? report : { ...report, kept: folder };
+    const material = await gather(options, folder, signal);
+    signal.throwIfAborted();
+    played = true;
+    const report = await demo(material, options, folder, signal);
+    if (!report.ok) return { ...report, seconds: secondsSince(startedAt), kept: folder };
+    await rm(folder, { recursive: true });
+    return { ...report, seconds: secondsSince(startedAt) };
   } catch (error) {
-    if (signal.aborted) await rm(folder, { recursive: true, force: true });
-    else note(`nv-wal: kept for a look: ${folder}`);
+    if (played && !signal.aborted) note(`kept for a look: ${folder}`);
+    else await rm(folder, { recursive: true, force: true });
     throw signal.aborted ? new Failure('interrupted') : error;
   }
 }
 
 async function demo(
+  material: Material,
   options: DemoOptions,
   folder: string,
-  startedAt: number,
   signal: AbortSignal,
-): Promise<DemoReport> {
-  const material = await gather(options, folder, signal);
+): Promise<Omit<DemoReport, 'seconds'>> {
   const told: Told = { acknowledged: new Map(), problems: new Map(), stats: undefined };
   const store = join(folder, 'received');
   const varDir = options.varDir === undefined ? folder : resolve(options.varDir);
   const { stats, outageMs } = await playWith(material, { varDir, store, kind: options.kind, told, signal });
-  const problems = problemsOf(material, told);
   const verdict = await checkStore(material, told, stats, store);
-  if (problems.length > 0)
-    verdict.reasons.push(`${counted(problems.length, 'line or file')} could not be read`);
+  // What came by stdin is in a file that nobody has asked for.
+  const named = (path: string) => path.replace(stdinFile(folder), 'stdin');
+  const read = material.is === 'files' ? material.input.problems : [];
+  const problems = [...read, ...told.problems.values()].map((problem) => ({
+    ...problem,
+    file: named(problem.file),
+  }));
+  if (problems.length > 0) verdict.reasons.push(unreadable(problems.length));
   return {
     ok: verdict.reasons.length === 0,
-    seconds: (performance.now() - startedAt) / 1000,
     outageSeconds: outageMs / 1000,
     ...verdict,
+    missing: verdict.missing.map(named),
     problems,
     ...(options.varDir !== undefined && { dir: stats.dir }),
   };
+}
+
+function secondsSince(startedAt: number): number {
+  return (performance.now() - startedAt) / 1000;
 }
 
 /** Finds out what goes in, and says it. */
@@ -94,19 +107,18 @@ async function gather(options: DemoOptions, folder: string, signal: AbortSignal)
   const { records, recordsOtherwise, kind } = options;
   const paths = records === undefined ? await pathsOf(options.paths, folder, signal) : [];
   if (paths.length === 0) {
-    const count = records ?? recordsOtherwise;
-    note(`input: ${counted(count, 'record')}, made up`);
-    return { is: 'records', count };
+    const made = records ?? recordsOtherwise;
+    note(`input: ${counted(made, 'record')}, made up`);
+    return { is: 'records', count: made };
   }
   const input = await readInput(paths, kind);
-  const names = new Map([[stdinFile(folder), 'stdin']]);
   const found = `${counted(input.recordsAt.length, 'record')} in ${counted(input.files.length, 'file')}`;
   if (input.recordsAt.length === 0) {
     const [problem] = input.problems;
     throw new Failure(problem ? `${problem.file}: ${problem.message}` : 'there is no record in the input');
   }
   note(`input: ${found}`);
-  return { is: 'files', input, names };
+  return { is: 'files', input };
 }
 
 /** The given paths, stdin being a file by then; stdin also where none are given and it delivers something. */
@@ -153,7 +165,8 @@ async function playWith(material: Material, { varDir, store, kind, told, signal 
       children,
       receiver: new ReceiverProcess({ children, env, store, onGone: (why) => trouble.abort(why) }),
       env,
-      instance: `run-${Date.now().toString(36)}-${process.pid}`,
+      // A new one each time: nothing that an earlier run has left in this VAR_DIR is shipped with it.
+      service: `demo-${Date.now().toString(36)}-${process.pid}`,
       streams: streamsOf(material),
       work: () => workOf(material, kind, told),
       holds: holdsOf(material),
@@ -181,6 +194,7 @@ function streamsOf(material: Material): Record<string, Partial<StreamPolicy>> {
 
 function workOf(material: Material, kind: string, { acknowledged }: Told): Work {
   if (material.is === 'records') return { is: 'records', count: material.count - acknowledged.size };
+  // What is in the log already, the import itself leaves out.
   return { is: 'files', files: material.input.files, kind };
 }
 
@@ -200,16 +214,6 @@ async function checkStore(material: Material, told: Told, stats: WalStats, dir: 
   return await check(stats, store, expectTally(tally, new Set(told.problems.keys()), stats));
 }
 
-/** With the names that the user gave. */
-function problemsOf(material: Material, told: Told): ImportProblem[] {
-  if (material.is === 'records') return [];
-  const { input, names } = material;
-  return [...input.problems, ...told.problems.values()].map((problem) => ({
-    ...problem,
-    file: names.get(problem.file) ?? problem.file,
-  }));
-}
-
 async function makeFolder(varDir: string | undefined): Promise<string> {
   try {
     return await mkdtemp(join(varDir === undefined ? tmpdir() : resolve(varDir), 'nv-wal-demo-'));
@@ -220,11 +224,11 @@ async function makeFolder(varDir: string | undefined): Promise<string> {
 }
 
 function describe({ stats }: Told): string {
-  const streams = Object.values(stats?.streams ?? {});
-  const sum = (of: (stream: (typeof streams)[number]) => number) => streams.reduce((n, s) => n + of(s), 0);
-  const delivered = sum(({ shippers }) => shippers['default']?.delivered ?? 0);
-  return `${counted(
-    sum(({ lastSeq }) => lastSeq),
-    'record',
-  )} appended, ${counted(delivered, 'record')} delivered`;
+  let appended = 0;
+  let delivered = 0;
+  for (const { lastSeq, shippers } of Object.values(stats?.streams ?? {})) {
+    appended += lastSeq;
+    delivered += shippers['default']?.delivered ?? 0;
+  }
+  return `${count(appended)} appended, ${count(delivered)} delivered`;
 }

@@ -15,7 +15,7 @@ export interface Scenario {
   receiver: ReceiverProcess;
   /** The producer's environment but for the receiver's URL. */
   env: NodeJS.ProcessEnv;
-  instance: string;
+  service: string;
   streams: Job['streams'];
   /** What is left to do, given what was told so far. */
   work: () => Work;
@@ -42,7 +42,7 @@ export async function play(scenario: Scenario): Promise<Played> {
   say(`receiver: listens on ${receiver.url}, asks for a JWT`);
   const first = startProducer(scenario, scenario.holds);
   await first.untilHeld(1);
-  say(`producer: ${counted(appended(told), 'record')} durable, shipping`);
+  say(`producer: ${counted(appended(told), 'record')} durable, shipping gzipped`);
   const outageMs = await takeReceiverAway(scenario, first);
   await killProducer(scenario, first);
   const second = startProducer(scenario, []);
@@ -54,8 +54,8 @@ export async function play(scenario: Scenario): Promise<Played> {
 }
 
 function startProducer(scenario: Scenario, holds: number[]): ProducerProcess {
-  const { children, receiver, env, instance, streams, work, told, trouble } = scenario;
-  const job: Job = { is: 'job', instance, streams, work: work(), holds };
+  const { children, receiver, env, service, streams, work, told, trouble } = scenario;
+  const job: Job = { is: 'job', service, streams, work: work(), holds };
   return new ProducerProcess(children, { ...env, WAL_BASE_URL: receiver.url }, job, told, trouble);
 }
 

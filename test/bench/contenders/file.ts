@@ -14,7 +14,7 @@ async function openFile(dir: string): Promise<GroupStore> {
   return {
     write: (lines) =>
       new Promise((resolve, reject) => {
-        const bytes = Buffer.from(lines.join(''));
+        const bytes = bytesOf(lines);
         // By callbacks: the promises of node:fs/promises would be more than the file is charged with here.
         write(fd, bytes, (error, written) => {
           if (error) return reject(error);
@@ -26,6 +26,14 @@ async function openFile(dir: string): Promise<GroupStore> {
     storedBytes: async () => (await handle.stat()).size,
     close: () => handle.close(),
   };
+}
+
+/** Line by line into one buffer: joined into one string first, they would cost twice as much. */
+function bytesOf(lines: readonly string[]): Buffer {
+  const bytes = Buffer.allocUnsafe(lines.reduce((sum, line) => sum + Buffer.byteLength(line), 0));
+  let at = 0;
+  for (const line of lines) at += bytes.write(line, at);
+  return bytes;
 }
 
 export const file: Contender = {

@@ -3,7 +3,7 @@
 // written makes the next.
 
 import type { LogRecord } from '../../../lib/index.js';
-import { recordLine } from '../../../lib/records.js';
+import { recordId, recordLine } from '../../../lib/records.js';
 import type { Appender } from './contender.js';
 
 /** Where groups of lines go. */
@@ -16,9 +16,8 @@ export interface GroupStore {
 
 interface Waiting {
   readonly lines: readonly string[];
-  readonly firstSeq: number;
-  readonly resolve: (place: { firstSeq: number }) => void;
-  readonly reject: (error: unknown) => void;
+  readonly tell: () => void;
+  readonly reject: (error: Error) => void;
 }
 
 const WRITER_ID = '0123456789ABCDEF';
@@ -35,14 +34,12 @@ export class Front implements Appender {
     this.#store = store;
   }
 
-  async append(record: LogRecord): Promise<{ id: string; seq: number }> {
-    const { firstSeq } = await this.#enqueue([record]);
-    return { id: `${WRITER_ID}:${KIND}:${firstSeq}`, seq: firstSeq };
+  append(record: LogRecord): Promise<{ id: string; seq: number }> {
+    return this.#enqueue([record], receiptOf);
   }
 
-  async appendMany(records: readonly LogRecord[]): Promise<{ id: string; seq: number }[]> {
-    const { firstSeq } = await this.#enqueue(records);
-    return records.map((_, n) => ({ id: `${WRITER_ID}:${KIND}:${firstSeq + n}`, seq: firstSeq + n }));
+  appendMany(records: readonly LogRecord[]): Promise<{ id: string; seq: number }[]> {
+    return this.#enqueue(records, (firstSeq) => records.map((_, n) => receiptOf(firstSeq + n)));
   }
 
   storedBytes(): Promise<number> {
@@ -53,13 +50,13 @@ export class Front implements Appender {
     return this.#store.close();
   }
 
-  #enqueue(records: readonly LogRecord[]): Promise<{ firstSeq: number }> {
-    const firstSeq = this.#lastSeq + 1;
-    const lines = records.map((record) =>
-      recordLine(WRITER_ID, KIND, ++this.#lastSeq, JSON.stringify(record)),
-    );
+  #enqueue<T>(records: readonly LogRecord[], receiptFrom: (firstSeq: number) => T): Promise<T> {
     return new Promise((resolve, reject) => {
-      this.#queue.push({ lines, firstSeq, resolve, reject });
+      const firstSeq = this.#lastSeq + 1;
+      const lines = records.map((record) =>
+        recordLine(WRITER_ID, KIND, ++this.#lastSeq, JSON.stringify(record)),
+      );
+      this.#queue.push({ lines, tell: () => resolve(receiptFrom(firstSeq)), reject });
       this.#schedule();
     });
   }
@@ -78,15 +75,22 @@ export class Front implements Appender {
     const group = this.#queue;
     this.#queue = [];
     this.#writing = true;
-    this.#store.write(group.flatMap(({ lines }) => lines)).then(
+    const lines: string[] = [];
+    for (const waiting of group) lines.push(...waiting.lines);
+    this.#store.write(lines).then(
       () => {
         this.#writing = false;
-        for (const { resolve, firstSeq } of group) resolve({ firstSeq });
+        for (const { tell } of group) tell();
         this.#schedule();
       },
-      (error: unknown) => {
+      (error: Error) => {
+        // The run is over: nothing is written again.
         for (const { reject } of [...group, ...this.#queue.splice(0)]) reject(error);
       },
     );
   }
+}
+
+function receiptOf(seq: number): { id: string; seq: number } {
+  return { id: recordId(WRITER_ID, KIND, seq), seq };
 }

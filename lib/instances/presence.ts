@@ -1,0 +1,64 @@
+// What an open log does beside its work: it answers on its control socket, and looks after the logs of dead
+// siblings. Neither is worth failing for.
+
+import type { WalConfig } from '../config.js';
+import { WalError, messageOf } from '../errors.js';
+import type { WalEvent } from '../events.js';
+import type { Log } from '../log/log.js';
+import { Control } from '../operate/control.js';
+import type { Shippers } from '../ship/shippers.js';
+import type { WalStats } from '../stats.js';
+import { Adopter } from './adopter.js';
+
+export interface PresenceContext {
+  readonly log: Log;
+  readonly shippers: Shippers;
+  readonly policy: Pick<WalConfig, 'streams' | 'maxBytes' | 'clock' | 'adopt'>;
+  readonly stats: () => WalStats;
+  readonly onEvent: (event: WalEvent) => void;
+}
+
+export class Presence {
+  readonly #control: Control | undefined;
+  readonly #adopter: Adopter | undefined;
+
+  private constructor(control: Control | undefined, adopter: Adopter | undefined) {
+    this.#control = control;
+    this.#adopter = adopter;
+  }
+
+  static async begin(context: PresenceContext): Promise<Presence> {
+    const { policy, onEvent } = context;
+    let control: Control | undefined;
+    try {
+      control = await listen(context);
+    } catch (error) {
+      onEvent({ type: 'control-failed', message: `no control socket: ${messageOf(error)}` });
+    }
+    return new Presence(control, policy.adopt ? new Adopter(context) : undefined);
+  }
+
+  /** Gives adopted logs back and takes the socket away. To be called while the log's lock is held. */
+  async close(): Promise<void> {
+    await this.#adopter?.close();
+    await this.#control?.close();
+  }
+}
+
+async function listen({ log, stats }: PresenceContext): Promise<Control> {
+  const control = await Control.listen({
+    dir: log.dir,
+    routes: {
+      'GET /v1/stats': stats,
+      'POST /v1/release': () => {
+        const { service, instance } = log.identity;
+        throw new WalError(
+          'WAL_LOCKED',
+          `process ${process.pid} works with the log of ${service}/${instance}`,
+        );
+      },
+    },
+  });
+  if (control.elsewhere !== undefined) await log.announceSocket(control.elsewhere);
+  return control;
+}

@@ -1,0 +1,152 @@
+// What the log does about a disk that refuses: settles the commit (heal.ts), repairs what is damaged, makes room
+// where the disk is full, and tells. Meanwhile it says whether appends wait or are refused.
+
+import type { Clock } from '../clock.js';
+import { WalError, messageOf } from '../errors.js';
+import type { WalEvent } from '../events.js';
+import type { Gate, Settled } from './commit.js';
+import type { Handle } from './handle.js';
+import { heal } from './heal.js';
+import { loadStreams } from './open.js';
+import type { Damage, Repaired } from './recover.js';
+import { damageOf } from './recover.js';
+import type { Reserve } from './reserve.js';
+import { isDiskFull } from './reserve.js';
+import type { Changes, Store } from './store.js';
+
+/** What the log has to tell of the disk. */
+export type LogEvent = Extract<
+  WalEvent,
+  { type: 'write-failed' | 'disk-full' | 'recovered' | 'lost' | 'migrated' }
+>;
+
+export interface HealerContext {
+  readonly dir: string;
+  readonly clock: Clock;
+  readonly handle: Handle;
+  readonly reserve: Reserve;
+  readonly openStore: () => Promise<Store>;
+  /** Repairs the database while nobody has it open. Absent where that is not this log's to do. */
+  readonly repair: ((damage: Damage) => Promise<Repaired>) | undefined;
+  /** See `Log.makeRoom`. */
+  readonly makeRoom: (bytes: number) => Promise<boolean>;
+  /** Gives deleted space back. */
+  readonly compact: () => Promise<void>;
+  readonly setGate: (gate: Gate) => void;
+  readonly onEvent: (event: LogEvent) => void;
+}
+
+/** How often a full disk is looked at again where nothing can be given up, in ms. */
+const ROOM_RETRY_MS = 1000;
+
+export class Healer {
+  readonly #context: HealerContext;
+  readonly #abort = new AbortController();
+  /** Room is being made. */
+  #room: Promise<void> | undefined;
+  /** The reserve is being written, at open. */
+  #reserving: Promise<unknown> | undefined;
+
+  constructor(context: HealerContext) {
+    this.#context = context;
+  }
+
+  /**
+   * At open: brings the reserve back. `full`: the disk was, and the database is only open because the reserve
+   * was given up.
+   */
+  begin(full: boolean): void {
+    const { reserve, onEvent } = this.#context;
+    if (!full) this.#reserving = reserve.make(this.#abort.signal);
+    else {
+      onEvent({
+        type: 'disk-full',
+        message: 'the disk was too full to open the database; the reserve was given up',
+      });
+      this.#wantRoom();
+    }
+  }
+
+  /** No more waiting for a disk to heal: what can't be written now is rejected. */
+  end(): void {
+    this.#abort.abort();
+    this.#context.setGate({ at: 'open' });
+  }
+
+  /** Resolves when nothing of this works any more. */
+  async idle(): Promise<void> {
+    await this.#room;
+    await this.#reserving;
+  }
+
+  /** After a rejected write. See `WriterContext.settle`. */
+  async settle(changes: Changes, error: Error, giveUp: () => void): Promise<Settled> {
+    const { setGate, onEvent, repair } = this.#context;
+    const { signal } = this.#abort;
+    const full = isDiskFull(error);
+    const damaged = repair !== undefined && damageOf(error) !== undefined;
+    onEvent({ type: full ? 'disk-full' : 'write-failed', message: error.message });
+    await this.#reserving;
+    // Appends wait for what is a matter of milliseconds where there is something to give up.
+    if (!signal.aborted) setGate({ at: 'held' });
+    const refuse = () => {
+      giveUp();
+      if (!signal.aborted) setGate({ at: 'refusing', error: () => diskError(full, error) });
+    };
+    let repaired: Repaired | undefined;
+    const { dir, clock, handle, reserve, openStore } = this.#context;
+    const repairs = repair && { repair: async (damage: Damage) => void (repaired = await repair(damage)) };
+    const context = { dir, clock, handle, reserve, openStore, ...repairs };
+    const isThere = await heal(context, changes, error, refuse, signal);
+    if (full) this.#wantRoom();
+    else if (!damaged) this.#healed('a commit was refused; the database was opened again, nothing is lost');
+    return repaired ? { isThere, streams: await this.#told(repaired) } : isThere;
+  }
+
+  async #told({ lost, message }: Repaired): Promise<Awaited<ReturnType<typeof loadStreams>>> {
+    const { handle, onEvent } = this.#context;
+    const streams = await loadStreams(handle);
+    this.#healed(message);
+    for (const { kind, from, to } of lost) onEvent({ type: 'lost', kind, from, to, reason: 'corrupt' });
+    return streams;
+  }
+
+  #wantRoom(): void {
+    this.#room ??= this.#makeRoom().finally(() => (this.#room = undefined));
+  }
+
+  /** Gives records up until the reserve is there again; appends wait, or are refused where nothing can go. */
+  async #makeRoom(): Promise<void> {
+    const { clock, reserve, makeRoom, compact, setGate } = this.#context;
+    const { signal } = this.#abort;
+    while (!signal.aborted) {
+      if (await reserve.make(signal)) {
+        return this.#healed('the disk was full; there is room again, and the reserve is restored');
+      }
+      let made = false;
+      try {
+        made = await makeRoom(reserve.bytes);
+        if (made) await compact();
+      } catch {
+        // Refused again: the writer settles that, and this goes on behind it.
+      }
+      if (made || signal.aborted) continue;
+      const error = new WalError('WAL_IO', 'there is nothing to give up');
+      setGate({ at: 'refusing', error: () => diskError(true, error) });
+      await clock.sleep(ROOM_RETRY_MS, signal);
+    }
+  }
+
+  #healed(message: string): void {
+    this.#context.setGate({ at: 'open' });
+    this.#context.onEvent({ type: 'recovered', message });
+  }
+}
+
+function diskError(full: boolean, cause: Error): WalError {
+  return full
+    ? new WalError('WAL_FULL', 'the disk is full; the log takes records again as soon as there is room', {
+        cause,
+      })
+    : new WalError('WAL_IO', `the disk refuses to be written to: ${messageOf(cause)}`, { cause });
+}

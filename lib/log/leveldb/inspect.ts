@@ -1,0 +1,114 @@
+// Looks at the files of a database while nobody has it open: what LevelDB would not notice, take for an empty
+// database, or delete. Changes nothing.
+//
+// A MANIFEST that was cut short hides tables, and LevelDB deletes what no MANIFEST knows; without CURRENT it
+// makes a new database and deletes all of the old one.
+
+import { readFile, readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { readFrames } from './frames.js';
+import type { Manifest } from './manifest.js';
+import { readManifest } from './manifest.js';
+import { tableProblem } from './table.js';
+
+export type Condition =
+  /** Nothing of a database is there: one can be made. */
+  | { readonly is: 'absent' }
+  | { readonly is: 'sound' }
+  /** `misfit`: CURRENT, the MANIFEST and the other files do not go together. */
+  | { readonly is: 'damaged'; readonly problems: readonly string[]; readonly misfit: boolean };
+
+export interface DatabaseFiles {
+  /** By number, ascending. */
+  readonly logs: ReadonlyMap<number, string>;
+  readonly tables: ReadonlyMap<number, string>;
+  /** Whatever else LevelDB needs. */
+  readonly others: readonly string[];
+}
+
+/** The files that make up a database. Its lock and its own diary are not among them. */
+export async function filesOf(dir: string): Promise<DatabaseFiles> {
+  const logs: [number, string][] = [];
+  const tables: [number, string][] = [];
+  const others: string[] = [];
+  for (const entry of await readdir(dir, { withFileTypes: true })) {
+    if (!entry.isFile()) continue;
+    const numbered = /^(\d+)\.(log|ldb|sst)$/.exec(entry.name);
+    if (numbered) (numbered[2] === 'log' ? logs : tables).push([Number(numbered[1]), entry.name]);
+    else if (/^(CURRENT|MANIFEST-\d+)$/.test(entry.name)) others.push(entry.name);
+  }
+  return { logs: byNumber(logs), tables: byNumber(tables), others };
+}
+
+function byNumber(files: readonly [number, string][]): Map<number, string> {
+  return new Map(files.toSorted((a, b) => a[0] - b[0]));
+}
+
+/** `tableBytesMax`: every table is read and checked where all of them together have no more bytes than this. */
+export async function inspect(dir: string, tableBytesMax: number): Promise<Condition> {
+  const files = await filesOf(dir);
+  if (!files.others.includes('CURRENT') && files.logs.size + files.tables.size === 0) return { is: 'absent' };
+  const manifest = await readCurrent(dir, files);
+  const misfits = manifest
+    ? await misfitsOf(dir, files, manifest)
+    : ['CURRENT, or the MANIFEST that it names, is missing or damaged'];
+  const problems = [
+    ...misfits,
+    ...(await logProblems(dir, files, manifest?.logNumber ?? 0)),
+    ...(await tableProblems(dir, files, tableBytesMax)),
+  ];
+  return problems.length === 0 ? { is: 'sound' } : { is: 'damaged', problems, misfit: misfits.length > 0 };
+}
+
+async function readCurrent(dir: string, { others }: DatabaseFiles): Promise<Manifest | undefined> {
+  if (!others.includes('CURRENT')) return undefined;
+  const name = /^(MANIFEST-\d+)\n$/.exec(await readFile(join(dir, 'CURRENT'), 'latin1'))?.[1];
+  return name !== undefined && others.includes(name)
+    ? readManifest(await readFile(join(dir, name)))
+    : undefined;
+}
+
+/** What the MANIFEST says must be there, and is not. */
+async function misfitsOf(
+  dir: string,
+  { logs, tables }: DatabaseFiles,
+  manifest: Manifest,
+): Promise<string[]> {
+  const problems: string[] = [];
+  // LevelDB deletes a `.log` only once a MANIFEST says that the next one is the oldest: without this one, the
+  // MANIFEST was cut short, or the log taken away.
+  if (manifest.logNumber !== 0 && !logs.has(manifest.logNumber)) {
+    problems.push(`the log ${manifest.logNumber} is missing, or the MANIFEST was cut short`);
+  }
+  for (const [number, bytes] of manifest.tables) {
+    const name = tables.get(number);
+    if (name === undefined) problems.push(`the table ${number} is missing`);
+    else {
+      const { size } = await stat(join(dir, name));
+      if (size !== bytes) problems.push(`${name} has ${size} bytes instead of ${bytes}`);
+    }
+  }
+  return problems;
+}
+
+async function logProblems(dir: string, { logs }: DatabaseFiles, from: number): Promise<string[]> {
+  const problems: string[] = [];
+  for (const [number, name] of logs) {
+    if (number < from) continue;
+    const [first] = readFrames(await readFile(join(dir, name))).damaged;
+    if (first) problems.push(`${name} is damaged at ${first.start}`);
+  }
+  return problems;
+}
+
+async function tableProblems(dir: string, { tables }: DatabaseFiles, bytesMax: number): Promise<string[]> {
+  let bytes = 0;
+  for (const name of tables.values()) bytes += (await stat(join(dir, name))).size;
+  if (bytes > bytesMax) return [];
+  const problems: string[] = [];
+  for (const name of tables.values()) {
+    const problem = tableProblem(await readFile(join(dir, name)));
+    if (problem !== undefined) problems.push(`${name}: ${problem}`);
+  }
+  return problems;
+}

@@ -1,0 +1,51 @@
+// A copy of a database that LevelDB can read: sound files as hard links, damaged ones without what is damaged.
+// Never changes what is there.
+
+import { link, mkdir, open, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { mendFrames, readFrames } from './frames.js';
+import { filesOf } from './inspect.js';
+import { mendTable, tableProblem } from './table.js';
+
+/**
+ * Makes the copy; `to` must not exist. Returns false where tables had to be left out or changed their size, so
+ * that the MANIFEST does not fit them any more.
+ */
+export async function copyMended(from: string, to: string): Promise<boolean> {
+  await mkdir(to, { mode: 0o700 });
+  const { logs, tables, others } = await filesOf(from);
+  for (const name of others) await link(join(from, name), join(to, name));
+  for (const name of logs.values()) await copyLog(join(from, name), join(to, name));
+  let fits = true;
+  for (const name of tables.values()) fits = (await copyTable(join(from, name), join(to, name))) && fits;
+  return fits;
+}
+
+/** Hard links take no room, and LevelDB never changes a file that it has not written itself since it was opened. */
+async function copyLog(from: string, to: string): Promise<void> {
+  const file = await readFile(from);
+  const { damaged } = readFrames(file);
+  if (damaged.length === 0) await link(from, to);
+  else await writeSynced(to, mendFrames(file, damaged));
+}
+
+async function copyTable(from: string, to: string): Promise<boolean> {
+  const file = await readFile(from);
+  if (tableProblem(file) === undefined) {
+    await link(from, to);
+    return true;
+  }
+  const mended = mendTable(file);
+  if (mended) await writeSynced(to, mended);
+  return mended?.length === file.length;
+}
+
+async function writeSynced(path: string, content: Buffer): Promise<void> {
+  const file = await open(path, 'wx', 0o600);
+  try {
+    await file.writeFile(content);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}

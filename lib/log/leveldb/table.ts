@@ -1,0 +1,185 @@
+// The format of LevelDB's tables (`.ldb`): checks every block's checksum, and mends what fails. Pure.
+//
+// LevelDB as Node has it checks none of them. What it then reads may be changed, and a changed length of a key
+// ends the process (google/leveldb#966), so a damaged table must be mended before LevelDB sees it: a damaged
+// block is replaced by an empty one of the same size, so that everything else stays where it is.
+
+import { maskedCrc } from './checksum.js';
+import { Reader, varint } from './varint.js';
+
+const FOOTER_BYTES = 48;
+const MAGIC = Buffer.from('57fb808b247547db', 'hex');
+/** Behind each block: how it is compressed, and the checksum of both. */
+const TRAILER_BYTES = 5;
+/** Behind the user's part of a key: sequence number and type. */
+const KEY_SUFFIX_BYTES = 8;
+/** Keys after which a block begins to store whole keys again: LevelDB's default. */
+const RESTART_INTERVAL = 16;
+
+/** Where a block is, without its trailer. */
+export interface Handle {
+  readonly offset: number;
+  readonly size: number;
+}
+
+export interface Layout {
+  /** The blocks that hold keys and values. */
+  readonly data: readonly Handle[];
+  /** The list of blocks that help reading: here, a filter. */
+  readonly metaindex: Handle;
+  readonly filters: readonly Handle[];
+}
+
+/** What is wrong with a table, for people; `undefined` where nothing is. */
+export function tableProblem(file: Buffer): string | undefined {
+  const layout = layoutOf(file);
+  if (!layout) return 'its footer or index is damaged';
+  const damaged = [...layout.data, layout.metaindex, ...layout.filters].filter(
+    (block) => !isSound(file, block),
+  );
+  if (damaged.length === 0) return undefined;
+  return `${damaged.length} of its blocks are damaged, the first at ${damaged[0]!.offset}`;
+}
+
+/**
+ * The same table without its damaged blocks; `undefined` where nothing is left. Of the same size wherever it was
+ * not cut, so that the MANIFEST still fits it.
+ */
+export function mendTable(file: Buffer): Buffer | undefined {
+  const layout = layoutOf(file);
+  if (!layout) return rebuildTable(file);
+  if (!layout.data.some((block) => isSound(file, block))) return undefined;
+  const mended = Buffer.from(file);
+  for (const block of layout.data) if (!isSound(file, block)) makeEmpty(mended, block);
+  // Without its entry in there, no filter is used: nothing is wrong but a little time.
+  if (!isSound(file, layout.metaindex) || layout.filters.some((block) => !isSound(file, block))) {
+    makeEmpty(mended, layout.metaindex);
+  }
+  return mended;
+}
+
+/** Where the blocks are, by footer and index; `undefined` where one of the two is not sound. */
+export function layoutOf(file: Buffer): Layout | undefined {
+  const footer = file.length - FOOTER_BYTES;
+  if (footer < 0 || !file.subarray(file.length - MAGIC.length).equals(MAGIC)) return undefined;
+  const reader = new Reader(file, footer);
+  const metaindex = readHandle(reader);
+  const index = readHandle(reader);
+  const inside = ({ offset, size }: Handle) => offset + size + TRAILER_BYTES <= footer;
+  if (!reader.ok || !inside(index) || !isSound(file, index)) return undefined;
+  // One stands behind the other: the handle of the first has no checksum of its own.
+  if (metaindex.offset + metaindex.size + TRAILER_BYTES !== index.offset) return undefined;
+  const handles = (block: Handle) => entriesOf(file, block).map(({ value }) => readHandle(new Reader(value)));
+  const data = handles(index);
+  const filters = isSound(file, metaindex) ? handles(metaindex) : [];
+  return [...data, ...filters].every(inside) ? { data, metaindex, filters } : undefined;
+}
+
+function readHandle(reader: Reader): Handle {
+  return { offset: reader.varint(), size: reader.varint() };
+}
+
+function isSound(file: Buffer, { offset, size }: Handle): boolean {
+  const end = offset + size;
+  if (size < 4 || end + TRAILER_BYTES > file.length) return false;
+  return file.readUInt32LE(end + 1) === maskedCrc(file, offset, end + 1);
+}
+
+/** An empty block: no restart points, and so no keys. */
+function makeEmpty(file: Buffer, { offset, size }: Handle): void {
+  const end = offset + size;
+  file.fill(0, offset, end + 1);
+  file.writeUInt32LE(maskedCrc(file, offset, end + 1), end + 1);
+}
+
+interface BlockEntry {
+  readonly key: Buffer;
+  readonly value: Buffer;
+  /** Where it ends in the file. */
+  readonly end: number;
+}
+
+/** The keys and values of a sound block. */
+function entriesOf(file: Buffer, { offset, size }: Handle): BlockEntry[] {
+  const restarts = file.readUInt32LE(offset + size - 4);
+  const end = offset + size - 4 * (restarts + 1);
+  return restarts === 0 ? [] : [...readEntries(file, offset, end)];
+}
+
+/** Keys and values from a place on, until nothing more can be one. */
+function* readEntries(file: Buffer, from: number, to: number): Generator<BlockEntry> {
+  const reader = new Reader(file, from, to);
+  let key: Buffer = Buffer.alloc(0);
+  while (!reader.done) {
+    const shared = reader.varint();
+    const added = reader.varint();
+    const valueBytes = reader.varint();
+    const rest = reader.take(added);
+    const value = reader.take(valueBytes);
+    if (!reader.ok || shared > key.length) return;
+    key = Buffer.concat([key.subarray(0, shared), rest]);
+    yield { key, value, end: reader.at };
+  }
+}
+
+/** A new table of the blocks that are found without an index: they stand one behind the other, from the first byte on. */
+function rebuildTable(file: Buffer): Buffer | undefined {
+  const found: { lastKey: Buffer; block: Handle }[] = [];
+  let dataEnd = 0;
+  for (;;) {
+    const next = blockAt(file, dataEnd);
+    if (!next) break;
+    found.push(next);
+    dataEnd += next.block.size + TRAILER_BYTES;
+  }
+  if (found.length === 0) return undefined;
+  const metaindex = blockOf([]);
+  const index = blockOf(found.map(({ lastKey, block }) => ({ key: lastKey, value: encodeHandle(block) })));
+  const metaindexAt = { offset: dataEnd, size: metaindex.length - TRAILER_BYTES };
+  const indexAt = { offset: dataEnd + metaindex.length, size: index.length - TRAILER_BYTES };
+  const footer = Buffer.alloc(FOOTER_BYTES);
+  Buffer.concat([encodeHandle(metaindexAt), encodeHandle(indexAt)]).copy(footer);
+  MAGIC.copy(footer, FOOTER_BYTES - MAGIC.length);
+  const needed = indexAt.offset + index.length + FOOTER_BYTES;
+  // The filter that is left out has more room than longer keys in the index take.
+  const padding = Buffer.alloc(Math.max(0, file.length - needed));
+  return Buffer.concat([file.subarray(0, dataEnd), metaindex, index, padding, footer]);
+}
+
+/** The sound block that begins at a place, and the last key in it. Its checksum proves where it ends. */
+function blockAt(file: Buffer, offset: number): { lastKey: Buffer; block: Handle } | undefined {
+  let count = 0;
+  for (const { key, end } of readEntries(file, offset, file.length)) {
+    if (key.length < KEY_SUFFIX_BYTES) return undefined;
+    const restarts = Math.ceil(++count / RESTART_INTERVAL);
+    const countAt = end + 4 * restarts;
+    if (countAt + 4 + TRAILER_BYTES > file.length || file.readUInt32LE(countAt) !== restarts) continue;
+    const block = { offset, size: countAt + 4 - offset };
+    if (isSound(file, block)) return { lastKey: key, block };
+  }
+  return undefined;
+}
+
+/** A block with its trailer. Every key is whole: as in an index. */
+function blockOf(entries: readonly { key: Buffer; value: Buffer }[]): Buffer {
+  const parts: Buffer[] = [];
+  const restarts: number[] = [];
+  let at = 0;
+  for (const { key, value } of entries) {
+    const entry = Buffer.concat([varint(0), varint(key.length), varint(value.length), key, value]);
+    restarts.push(at);
+    parts.push(entry);
+    at += entry.length;
+  }
+  const end = Buffer.alloc(4 * (restarts.length + 1) + TRAILER_BYTES);
+  for (const [n, restart] of restarts.entries()) end.writeUInt32LE(restart, 4 * n);
+  end.writeUInt32LE(restarts.length, 4 * restarts.length);
+  const block = Buffer.concat([...parts, end]);
+  const size = block.length - TRAILER_BYTES;
+  block.writeUInt32LE(maskedCrc(block, 0, size + 1), size + 1);
+  return block;
+}
+
+function encodeHandle({ offset, size }: Handle): Buffer {
+  return Buffer.concat([varint(offset), varint(size)]);
+}

@@ -1,0 +1,71 @@
+// Asks the process that holds a log, over its control socket. Nobody answering is an answer.
+
+import type { IncomingMessage } from 'node:http';
+import { request } from 'node:http';
+import { connect } from 'node:net';
+import { once } from 'node:events';
+import { json } from 'node:stream/consumers';
+import type { SocketPlace } from './socket.js';
+import { SOCKET_NAME, placeToAsk, withSocketPath } from './socket.js';
+
+export type ControlAnswer =
+  | { is: 'answered'; status: number; body: unknown }
+  /** No socket, nobody behind it, or gone before the answer was there. */
+  | { is: 'nobody' };
+
+/** How long an answer may take: a release ends the requests that are on their way, so it is a matter of seconds at most. */
+const ANSWER_MS_MAX = 30_000;
+
+export interface AskOptions {
+  readonly signal?: AbortSignal;
+  /** For tests: another system's ways. */
+  readonly platform?: NodeJS.Platform;
+}
+
+/** Sends a request to the holder of the log in a folder, without a body. */
+export async function askHolder(
+  dir: string,
+  method: 'GET' | 'POST',
+  path: `/v1/${string}`,
+  { signal, platform }: AskOptions = {},
+): Promise<ControlAnswer> {
+  const limit = AbortSignal.timeout(ANSWER_MS_MAX);
+  const end = signal ? AbortSignal.any([signal, limit]) : limit;
+  return await atSocket(dir, platform, async (socketPath) => {
+    // Its own connection, closed with the answer: there is nothing to keep.
+    const asking = request({ socketPath, method, path, agent: false, signal: end });
+    // The first error rejects below; one after the answer has begun is the answer's.
+    asking.on('error', () => {});
+    asking.end();
+    const [response] = (await once(asking, 'response')) as [IncomingMessage];
+    return { is: 'answered', status: response.statusCode ?? 0, body: await json(response) };
+  });
+}
+
+/** Whether somebody listens on the control socket of the log in a folder: a living process, then, even if it hangs. */
+export async function isServed(dir: string, { platform }: AskOptions = {}): Promise<boolean> {
+  const answer = await atSocket(dir, platform, async (path) => {
+    const socket = connect(path);
+    try {
+      await once(socket, 'connect');
+      return { is: 'answered', status: 0, body: undefined };
+    } finally {
+      socket.destroy();
+    }
+  });
+  return answer.is === 'answered';
+}
+
+async function atSocket(
+  dir: string,
+  platform: NodeJS.Platform | undefined,
+  use: (path: string) => Promise<ControlAnswer>,
+): Promise<ControlAnswer> {
+  try {
+    const place: SocketPlace | undefined = await placeToAsk(dir, platform);
+    return place ? await withSocketPath(place, SOCKET_NAME, use) : { is: 'nobody' };
+  } catch {
+    // Whatever it is, it is not an answer; what holds the log is LevelDB's lock to say.
+    return { is: 'nobody' };
+  }
+}

@@ -1,0 +1,157 @@
+// The control socket: HTTP over a Unix socket in the log's folder, served by the process that holds the log. What
+// can be asked is a table of routes; what they do is theirs. Only this user gets to the socket: it has mode 0600,
+// and its folder 0700.
+
+import { once } from 'node:events';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { createServer } from 'node:http';
+import { chmod, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { WalError, messageOf } from '../errors.js';
+import type { WalErrorCode } from '../errors.js';
+import type { SocketPlace } from './socket.js';
+import { SOCKET_NAME, placeToListen, withSocketPath } from './socket.js';
+
+/**
+ * What answers a path: the object that it returns goes out as JSON with status 200. What it throws goes out as
+ * `{ error: { code, message } }`, with 409 for a WalError and 500 for anything else.
+ */
+export type Route = (call: ControlCall) => unknown;
+
+export interface ControlCall {
+  readonly query: URLSearchParams;
+  /** The request's body as JSON; `undefined` where it has none. */
+  readonly body: unknown;
+  /** Fires when whoever asked has gone. */
+  readonly signal: AbortSignal;
+}
+
+/** By method and path, as `GET /v1/stats`. */
+export type Routes = Readonly<Record<`${'GET' | 'POST'} /v1/${string}`, Route>>;
+
+const CONNECTIONS_MAX = 64;
+const BODY_BYTES_MAX = 65_536;
+
+export interface ControlOptions {
+  /** The log's folder, of which the caller holds the lock: what is there of a socket is nobody's. */
+  readonly dir: string;
+  readonly routes: Routes;
+  /** For tests: another system's ways. */
+  readonly platform?: NodeJS.Platform;
+}
+
+export class Control {
+  readonly #server: Server;
+  readonly #place: SocketPlace;
+
+  private constructor(server: Server, place: SocketPlace) {
+    this.#server = server;
+    this.#place = place;
+  }
+
+  /**
+   * Serves the routes until it is closed. Does not keep the process alive.
+   *
+   * @throws What the system says, where it has no Unix socket for that folder.
+   */
+  static async listen({ dir, routes, platform }: ControlOptions): Promise<Control> {
+    const place = await placeToListen(dir, platform);
+    const server = createServer((request, response) => void answer(routes, request, response));
+    server.maxConnections = CONNECTIONS_MAX;
+    server.unref();
+    server.on('connection', (socket) => socket.unref());
+    // A connection that can't be taken, for want of file handles, is the other side's to try again.
+    server.on('error', () => {});
+    try {
+      await withSocketPath(place, `${SOCKET_NAME}.new`, async (path) => {
+        await rm(path, { force: true });
+        // Exclusive: in a worker of `node:cluster` it would be the primary that listens, for all of them.
+        server.listen({ path, exclusive: true });
+        await once(server, 'listening');
+        await chmod(path, 0o600);
+        // Takes the place of a dead process's socket, and is never there with another mode.
+        await rename(path, path.replace(/\.new$/, ''));
+      });
+    } catch (error) {
+      server.close();
+      throw error;
+    }
+    return new Control(server, place);
+  }
+
+  /** The socket, where it is not in the log's folder. */
+  get elsewhere(): string | undefined {
+    return this.#place.at === 'elsewhere' ? join(this.#place.folder, SOCKET_NAME) : undefined;
+  }
+
+  /**
+   * Takes the socket away and listens no more; what was asked before is still answered. To be called while the
+   * log's lock is held: the next holder's socket has the same name.
+   */
+  async close(): Promise<void> {
+    if (!this.#server.listening) return;
+    await rm(join(this.#place.folder, SOCKET_NAME), { force: true });
+    this.#server.close();
+    this.#server.closeIdleConnections();
+  }
+}
+
+async function answer(routes: Routes, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const gone = new AbortController();
+  response.once('close', () => gone.abort());
+  try {
+    const { pathname, searchParams } = new URL(request.url ?? '/', 'http://control');
+    const route = routeOf(routes, request.method ?? '', pathname);
+    if (typeof route !== 'function')
+      return reply(response, route.status, errorBody('WAL_CONFIG', route.message));
+    const call = { query: searchParams, body: await bodyOf(request), signal: gone.signal };
+    reply(response, 200, await route(call));
+  } catch (error) {
+    const known = error instanceof WalError;
+    reply(response, known ? 409 : 500, errorBody(known ? error.code : 'WAL_IO', messageOf(error)));
+  }
+}
+
+function routeOf(
+  routes: Routes,
+  method: string,
+  path: string,
+): Route | { status: 404 | 405; message: string } {
+  const known: Readonly<Record<string, Route>> = routes;
+  const name = `${method} ${path}`;
+  if (Object.hasOwn(known, name)) return known[name]!;
+  const names = Object.keys(routes);
+  const isThere = names.some((other) => other.endsWith(` ${path}`));
+  return {
+    status: isThere ? 405 : 404,
+    message: `${name} is nothing that can be asked; there are ${names.join(', ')}`,
+  };
+}
+
+async function bodyOf(request: IncomingMessage): Promise<unknown> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > BODY_BYTES_MAX) {
+      throw new WalError('WAL_CONFIG', `a body has at most ${BODY_BYTES_MAX} bytes`);
+    }
+    chunks.push(chunk);
+  }
+  if (bytes === 0) return undefined;
+  try {
+    return JSON.parse(Buffer.concat(chunks).toString()) as unknown;
+  } catch (cause) {
+    throw new WalError('WAL_CONFIG', `the body is not JSON: ${messageOf(cause)}`, { cause });
+  }
+}
+
+function errorBody(code: WalErrorCode, message: string): { error: { code: WalErrorCode; message: string } } {
+  return { error: { code, message } };
+}
+
+function reply(response: ServerResponse, status: number, body: unknown): void {
+  if (response.headersSent || response.destroyed) return;
+  response.writeHead(status, { 'content-type': 'application/json', connection: 'close' });
+  response.end(`${JSON.stringify(body)}\n`);
+}

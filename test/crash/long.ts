@@ -1,0 +1,17 @@
+// How long the crash lab runs: a share of it within `npm test`, all of it within `npm run test:crash` (main.ts).
+
+import { randomInt } from 'node:crypto';
+
+/** Set by main.ts: everything runs in its long form. */
+export const isLong = process.env['WAL_CRASH_LONG'] === '1';
+
+/** How often to do something: `short` within `npm test`, `long` within `npm run test:crash`. */
+export function rounds(short: number, long: number): number {
+  return isLong ? long : short;
+}
+
+/** What a file's random choices begin with; `WAL_SEED` brings a failing run back. Print it. */
+export function seedOfRun(): number {
+  const given = process.env['WAL_SEED'];
+  return given === undefined ? randomInt(2 ** 31) : Number(given);
+}

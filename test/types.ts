@@ -1,0 +1,81 @@
+// What must not compile. Checked by `npm run check:types`; never run.
+
+import { Wal } from '../lib/index.js';
+import type { AuditRecord, LogRecord, ReadItem, Receipt, Sink, WalEvent } from '../lib/index.js';
+
+interface BillingRecord {
+  invoice: string;
+  cents: number;
+}
+
+interface Kinds {
+  log: LogRecord;
+  audit: AuditRecord;
+  billing: BillingRecord;
+}
+
+export async function kindsAreTyped(): Promise<void> {
+  const wal = await Wal.open<Kinds>({ service: 'types', streams: { billing: { whenFull: 'reject' } } });
+  await wal.append('billing', { invoice: 'i1', cents: 1 });
+  await wal.appendMany('billing', [{ invoice: 'i1', cents: 1 }]);
+  wal.offer('log', { ts: 1, service: 'types', level: 'info' });
+  // @ts-expect-error a kind that is not one
+  await wal.append('invoices', { invoice: 'i1', cents: 1 });
+  // @ts-expect-error a member is missing
+  await wal.append('billing', { invoice: 'i1' });
+  // @ts-expect-error a member has another type
+  await wal.append('billing', { invoice: 'i1', cents: '1' });
+  // @ts-expect-error a member too much
+  await wal.append('billing', { invoice: 'i1', cents: 1, tip: 2 });
+  // @ts-expect-error another kind's record
+  await wal.appendMany('audit', [{ invoice: 'i1', cents: 1 }]);
+  // @ts-expect-error a record where records are expected
+  await wal.appendMany('billing', { invoice: 'i1', cents: 1 });
+  // @ts-expect-error the level is missing
+  wal.offer('log', { ts: 1, service: 'types' });
+  // @ts-expect-error a kind that is not one
+  await wal.evict({ kind: 'invoices', maxBytes: 0 });
+  for await (const item of wal.read('billing')) {
+    if ('record' in item) item.record.cents.toFixed(2);
+  }
+}
+
+export async function defaultKindsAreTyped(): Promise<void> {
+  const wal = await Wal.open({ service: 'types' });
+  const audit = { ts: 1, service: 'types', actor: 'me', action: 'look', resource: 'door', outcome: 'ok' };
+  const { id, seq } = await wal.append('audit', audit);
+  id.slice(seq);
+  // @ts-expect-error no such kind unless it is declared
+  await wal.append('billing', { invoice: 'i1', cents: 1 });
+  // @ts-expect-error an audit record says what came of it
+  await wal.append('audit', { ...audit, outcome: undefined });
+  // @ts-expect-error no such option
+  await Wal.open({ service: 'types', maxbytes: 1 });
+  // @ts-expect-error no such policy
+  await Wal.open({ service: 'types', streams: { log: { whenFull: 'block' } } });
+}
+
+export const sinkIsTyped: Sink = {
+  name: 'types',
+  send: async (batch): Promise<Receipt> => {
+    // @ts-expect-error a batch is not the sink's to change
+    batch.count = 0;
+    return { accepted: batch.count };
+  },
+};
+
+export const receiptIsTyped: Sink = {
+  name: 'types',
+  // @ts-expect-error nothing is no receipt
+  send: async () => {},
+};
+
+export function unionsNarrow(event: WalEvent, item: ReadItem<BillingRecord>): string | number {
+  if (event.type === 'quarantined') return `${event.kind} ${event.seq} ${event.reason}`;
+  return 'record' in item ? item.record.cents : item.gap.reason;
+}
+
+// @ts-expect-error not every event has a seq
+export const everyEvent: keyof WalEvent = 'seq';
+// @ts-expect-error a notice has no record
+export const everyItem: keyof ReadItem = 'record';
