@@ -3,6 +3,7 @@
 
 import { chmod, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import type { Clock } from '../clock.js';
 import type { WalConfig } from '../config.js';
 import { AUTO_INSTANCE, workerName } from '../config.js';
 import { WalError } from '../errors.js';
@@ -69,9 +70,16 @@ async function takeNamed(config: TakeConfig, instance: string, open: OpenLog): P
       if (answer === 'given') continue;
       // Nobody to ask. In another process that is one which is just opening or closing it, or a tool.
       if (await isTakenHere(databaseFolder(dir))) throw error;
-      await config.clock.sleep(TRY_MS);
+      await waitAlive(config.clock);
     }
   }
+}
+
+/** A clock's timers keep no process alive, and this one may have nothing else to do yet. */
+async function waitAlive(clock: Clock): Promise<void> {
+  const alive = setInterval(() => {}, 2 ** 30);
+  await clock.sleep(TRY_MS);
+  clearInterval(alive);
 }
 
 async function askForIt(dir: string): Promise<'given' | 'refused' | 'nobody'> {

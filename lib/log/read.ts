@@ -43,7 +43,7 @@ export interface Chunk {
   readonly steps: Step[];
   /** The read ended at a bound, not at the end of the stream. */
   readonly full: boolean;
-  /** Entries that were fetched for it. */
+  /** Entries that were looked at for it. */
   readonly rows: number;
 }
 
@@ -71,8 +71,8 @@ export async function readAfter(
       { limit, bytesMax: bounds.lineBytesMax, ...(bounds.snapshot && { snapshot: bounds.snapshot }) },
     );
     if (found.length === 0) walk.miss(bounds.upTo, bad);
-    rows += found.length;
     for (const [key, value] of found) {
+      rows++;
       const entry = decodeEntry(stream.kind, key, value);
       if (!entry) bad.push(key);
       else if (!walk.take(entry, bad)) break;

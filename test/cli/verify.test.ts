@@ -24,8 +24,8 @@ it('a sound log is ok; one flipped byte in it is exit code 1, and said where', a
       assert.is(damaged.code, 1);
       const { ok, problems } = JSON.parse(damaged.stdout) as VerifyReport;
       assert.is(ok, false);
-      assert.is(problems[0]?.kind, 'audit');
-      assert.match(problems[0]?.what ?? '', 'does not match its checksum');
+      // LevelDB may end the process over such a table, so no tool opens it: what is named is the file and the place.
+      assert.match(problems[0]?.what ?? '', /damaged .*\.ldb/);
       assert.match(damaged.stderr[0]!, /^nv-wal: the log deviates: \d+ problems?$/);
     },
   );
