@@ -68,10 +68,13 @@ export class Adopter {
   async #look(): Promise<void> {
     const { log, shippers } = this.#context;
     const { logs, remains } = await findSiblings(log.dir);
-    for (const path of remains) await rm(path, { recursive: true, force: true });
+    // What can't be cleared away now is tried again; it is nobody's log.
+    for (const path of remains) await rm(path, { recursive: true, force: true }).catch(() => {});
     // Whoever ships nothing has nothing to give to a log that waits to be shipped.
     if (shippers.assignments.size === 0) return;
-    this.#watch.keepOnly(new Set(logs.map(({ instance }) => instance)));
+    const instances = new Set(logs.map(({ instance }) => instance));
+    this.#watch.keepOnly(instances);
+    for (const instance of this.#settled.keys()) if (!instances.has(instance)) this.#settled.delete(instance);
     for (const sibling of logs) {
       if (this.#abort.signal.aborted) return;
       if (!this.#adoptions.has(sibling.instance)) await this.#consider(sibling);

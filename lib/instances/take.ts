@@ -7,8 +7,7 @@ import type { Clock } from '../clock.js';
 import type { WalConfig } from '../config.js';
 import { AUTO_INSTANCE, workerName } from '../config.js';
 import { WalError } from '../errors.js';
-import { databaseFolder, isFolder, logFolder, makeFolder, syncFolder } from '../log/folder.js';
-import { isTakenHere } from '../log/here.js';
+import { isFolder, logFolder, makeFolder, syncFolder } from '../log/folder.js';
 import type { Log } from '../log/log.js';
 import { askHolder, isServed } from '../operate/ask.js';
 
@@ -68,8 +67,7 @@ async function takeNamed(config: TakeConfig, instance: string, open: OpenLog): P
       const answer = await askForIt(dir);
       if (answer === 'refused') throw error;
       if (answer === 'given') continue;
-      // Nobody to ask. In another process that is one which is just opening or closing it, or a tool.
-      if (await isTakenHere(databaseFolder(dir))) throw error;
+      // Nobody to ask: whoever holds it is just opening or closing it, or looks whether it is held.
       await waitAlive(config.clock);
     }
   }
@@ -85,22 +83,23 @@ async function waitAlive(clock: Clock): Promise<void> {
 async function askForIt(dir: string): Promise<'given' | 'refused' | 'nobody'> {
   const answer = await askHolder(dir, 'POST', '/v1/release');
   if (answer.is === 'nobody') return 'nobody';
-  return answer.status === 200 ? 'given' : 'refused';
+  return answer.is === 'answered' && answer.status === 200 ? 'given' : 'refused';
 }
 
 /** Makes the folder and opens the log in it, again where the folder was removed under its hands. */
 async function openAnew({ service, varDir }: TakeConfig, instance: string, open: OpenLog): Promise<Log> {
   const dir = logFolder(varDir, service, instance);
   for (let tries = 1; ; tries++) {
-    await makeFolder(varDir, dir);
-    const made = await identityOf(dir);
     try {
+      await makeFolder(varDir, dir);
+      const made = await identityOf(dir);
       const log = await open(dir, instance);
       if ((await identityOf(dir)) !== made) await makePrivate(dir);
       return log;
     } catch (error) {
-      // A sibling that had adopted and drained the log has removed it meanwhile.
-      if (isLocked(error) || (await isFolder(dir)) || tries === TRIES_MAX) throw error;
+      const isSaid = error instanceof WalError && ['WAL_LOCKED', 'WAL_CONFIG'].includes(error.code);
+      // Where it is gone, a sibling that had adopted and drained the log has removed it meanwhile.
+      if (isSaid || (await isFolder(dir)) || tries === TRIES_MAX) throw error;
     }
   }
 }

@@ -23,8 +23,8 @@ export async function setAside(
   format: number,
   { again, clock }: { again: boolean; clock: Clock },
 ): Promise<string> {
-  const made = (await copiesIn(dir)).findLast((name) => name.startsWith(`db.format-${format}-`));
-  if (again && made) return join(dir, made);
+  const made = (await copiesIn(dir)).at(-1);
+  if (again && made !== undefined) return join(dir, made);
   const path = join(dir, `db.format-${format}-${clock.now()}`);
   const database = databaseFolder(dir);
   for (let tries = 0; tries < TRIES_MAX; tries++) {
@@ -50,8 +50,8 @@ async function copiesIn(dir: string): Promise<string[]> {
   return copies.toSorted((a, b) => madeAt(a) - madeAt(b));
 }
 
-function madeAt(copy: string): number {
-  return Number(COPY_PATTERN.exec(copy)?.[2]);
+function madeAt(name: string): number {
+  return Number(COPY_PATTERN.exec(name)?.[2]);
 }
 
 /**

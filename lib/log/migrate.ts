@@ -43,8 +43,8 @@ export interface Migration {
  * Runs the steps that are missing; `undefined` where none is, or where the database is new or does not say what
  * it is. What was there is set aside first. Can be interrupted anywhere and called again.
  *
- * While a step runs, the format is half a step up: an older version refuses that as too new, and the next run
- * knows that what was there before is set aside already.
+ * From the first commit to the last, the format is half a step up: an older version refuses that as too new, and
+ * the next run knows that what was there before is set aside already.
  *
  * @throws {WalError} `WAL_FORMAT_TOO_NEW`; `WAL_CONFIG` where there are no steps, or none from this format;
  *   `WAL_IO`.
@@ -67,7 +67,7 @@ export async function migrate(
   const missing = stepsBetween(steps, from, format, dir);
   try {
     const copy = await setAside(dir, from, { again: !Number.isInteger(found), clock });
-    for (const step of missing) await run(store, step);
+    for (const step of missing) await run(store, step, step.to === format ? format : step.to + 0.5);
     await pruneCopies(dir, copy);
     return { from, to: format, copy };
   } catch (cause) {
@@ -104,11 +104,11 @@ function stepsBetween(
   );
 }
 
-async function run(store: Store, step: FormatStep): Promise<void> {
+async function run(store: Store, step: FormatStep, formatAfter: number): Promise<void> {
   for await (const changes of step.changes(store)) {
     await store.commit(withFormat(changes, step.to - 0.5));
   }
-  await store.commit(withFormat(new Map(), step.to));
+  await store.commit(withFormat(new Map(), formatAfter));
 }
 
 function withFormat(changes: Changes, format: number): Changes {

@@ -11,13 +11,17 @@ import { SOCKET_NAME, placeToAsk, withSocketPath } from './socket.js';
 export type ControlAnswer =
   | { is: 'answered'; status: number; body: unknown }
   /** No socket, nobody behind it, or gone before the answer was there. */
-  | { is: 'nobody' };
+  | { is: 'nobody' }
+  /** Somebody, who does not answer in time. */
+  | { is: 'silent' };
 
 /** How long an answer may take: a release ends the requests that are on their way, so it is a matter of seconds at most. */
 const ANSWER_MS_MAX = 30_000;
 
 export interface AskOptions {
   readonly signal?: AbortSignal;
+  /** How long an answer may take, in ms. @default 30_000 */
+  readonly withinMs?: number;
   /** For tests: another system's ways. */
   readonly platform?: NodeJS.Platform;
 }
@@ -27,11 +31,11 @@ export async function askHolder(
   dir: string,
   method: 'GET' | 'POST',
   path: `/v1/${string}`,
-  { signal, platform }: AskOptions = {},
+  { signal, withinMs = ANSWER_MS_MAX, platform }: AskOptions = {},
 ): Promise<ControlAnswer> {
-  const limit = AbortSignal.timeout(ANSWER_MS_MAX);
+  const limit = AbortSignal.timeout(withinMs);
   const end = signal ? AbortSignal.any([signal, limit]) : limit;
-  return await atSocket(dir, platform, async (socketPath) => {
+  const answer = await atSocket(dir, platform, async (socketPath) => {
     // Its own connection, closed with the answer: there is nothing to keep.
     const asking = request({ socketPath, method, path, agent: false, signal: end });
     // The first error rejects below; one after the answer has begun is the answer's.
@@ -40,6 +44,7 @@ export async function askHolder(
     const [response] = (await once(asking, 'response')) as [IncomingMessage];
     return { is: 'answered', status: response.statusCode ?? 0, body: await json(response) };
   });
+  return answer.is === 'nobody' && limit.aborted ? { is: 'silent' } : answer;
 }
 
 /** Whether somebody listens on the control socket of the log in a folder: a living process, then, even if it hangs. */

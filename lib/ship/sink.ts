@@ -3,10 +3,10 @@
 /**
  * Where a shipper delivers. Write one to deliver anywhere: a bus, a bucket, another log.
  *
- * - `send` is called with one batch at a time per shipper, and again with the same batch (same ids, same
- *   lines) until it resolves with a receipt that adds up. It may be called again for a batch that the
- *   destination already has (a crash between the answer and the acknowledgement), so the destination must
- *   be idempotent by the lines' ids.
+ * - `send` is called with one batch at a time per shipper and log (a process also delivers the logs of dead
+ *   instances that it has adopted), and again with the same batch (same ids, same lines) until it resolves with
+ *   a receipt that adds up. It may be called again for a batch that the destination already has (a crash between
+ *   the answer and the acknowledgement), so the destination must be idempotent by the lines' ids.
  * - Resolving deletes: resolve only when the destination has the batch as durably as it ever will.
  * - Throw a `SinkError` to say what kind of failure it was; any other error counts as an outage.
  * - Honour `signal`: it fires on `stop` and `close`; what `send` rejects with then does not matter.

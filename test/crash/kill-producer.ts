@@ -18,7 +18,12 @@ process.send?.('ready');
 await once(process, 'message');
 
 // Typed as anything goes: what is in a record is not what this is about.
-const wal = await Wal.open<Record<'log' | 'audit', object>>({ service: 'crash', varDir, reserveBytes: 0, adopt: false });
+const wal = await Wal.open<Record<'log' | 'audit', object>>({
+  service: 'crash',
+  varDir,
+  reserveBytes: 0,
+  adopt: false,
+});
 if (baseUrl !== undefined) {
   const sink = httpSink({ baseUrl, token: { issuer, audience, secret } });
   // Small and at once, so that acknowledgements and deletes are always on their way, too.

@@ -9,6 +9,7 @@ import * as assert from 'uvu/assert';
 import { Wal, httpSink } from '../../lib/index.js';
 import type { Sink } from '../../lib/index.js';
 import { withChild } from '../helpers/child.js';
+import { withCompiled } from '../helpers/compile.js';
 import { withFolder } from '../helpers/folder.js';
 import type { Receiver } from '../helpers/receiver.js';
 import { withReceiver } from '../helpers/receiver.js';
@@ -26,13 +27,15 @@ const LIFE_MS_MAX = 120;
 
 /** A log that is killed over and over, and what its producers were told. */
 class Lab {
+  readonly #script: URL;
   readonly #varDir: string;
   readonly #acknowledged: string;
   /** By kind: up to where the records were read and found to be all there. */
   readonly #checked: Record<Kind, number> = { log: 0, audit: 0 };
   readonly #seen: Record<Kind, Set<string>> = { log: new Set(), audit: new Set() };
 
-  constructor(folder: string) {
+  constructor(script: URL, folder: string) {
+    this.#script = script;
     this.#varDir = folder;
     this.#acknowledged = join(folder, 'acknowledged');
   }
@@ -42,7 +45,7 @@ class Lab {
     for (let left = times; left > 0; left -= TOGETHER) {
       let turn: Promise<void> = Promise.resolve();
       const cycle = async (): Promise<void> =>
-        await withChild(SCRIPT, [this.#varDir, this.#acknowledged, ...args], async (child) => {
+        await withChild(this.#script, [this.#varDir, this.#acknowledged, ...args], async (child) => {
           assert.is(await child.next(), 'ready');
           turn = turn.then(async () => {
             child.send('open');
@@ -58,7 +61,12 @@ class Lab {
   }
 
   async open<T>(use: (wal: Wal) => Promise<T>): Promise<T> {
-    await using wal = await Wal.open({ service: 'crash', varDir: this.#varDir, reserveBytes: 0, adopt: false });
+    await using wal = await Wal.open({
+      service: 'crash',
+      varDir: this.#varDir,
+      reserveBytes: 0,
+      adopt: false,
+    });
     return await use(wal);
   }
 
@@ -103,8 +111,7 @@ function sinkTo({ url, issuer, audience, secret }: Receiver): Sink {
 }
 
 it('killed while appending, over and over, a log has everything that it acknowledged', async () => {
-  await withFolder(async (folder) => {
-    const lab = new Lab(folder);
+  await withLab(async (lab) => {
     await lab.kill(rounds(13, 250), [], () => lab.checkStored());
     assert.ok(lab.acknowledged('log').length > 100 && lab.acknowledged('audit').length > 100);
   });
@@ -112,30 +119,35 @@ it('killed while appending, over and over, a log has everything that it acknowle
 
 it('killed while appending and shipping at once, everything acknowledged arrives, and once', async () => {
   await withReceiver({}, async (receiver) => {
-    await withFolder(async (folder) => {
-      const lab = new Lab(folder);
+    await withLab(async (lab) => {
       const { url, issuer, audience, secret } = receiver;
       await lab.kill(rounds(12, 250), [url, issuer, audience, secret], () => lab.open(checkVerified));
-      const last = await lab.open(async (wal) => {
+      await lab.open(async (wal) => {
         const sink = sinkTo(receiver);
         for (const kind of KINDS) await wal.ship(kind, sink).idle();
         await checkVerified(wal);
-        return wal.stats().streams;
+        for (const kind of KINDS) await checkArrived(receiver, lab, kind, wal.stats().streams[kind]!.lastSeq);
       });
-      for (const kind of KINDS) {
-        const { lastSeq } = last[kind]!;
-        const stored = new Set<string>();
-        for await (const { id } of receiver.store.lines(kind)) stored.add(id);
-        const missing = lab.acknowledged(kind).filter((id) => !stored.has(id));
-        assert.equal(missing, [], `acknowledged and never delivered of ${kind}`);
-        // One line a seq, from 1 to the end, and no line besides.
-        assert.is(stored.size, lastSeq);
-        const arrivals = [];
-        for await (const { from, to } of receiver.store.arrivals(kind)) arrivals.push({ from, to });
-        assert.equal(arrivals, [{ from: 1, to: lastSeq }]);
-      }
     });
   });
 });
+
+async function checkArrived({ store }: Receiver, lab: Lab, kind: Kind, lastSeq: number): Promise<void> {
+  const stored = new Set<string>();
+  for await (const { id } of store.lines(kind)) stored.add(id);
+  const missing = lab.acknowledged(kind).filter((id) => !stored.has(id));
+  assert.equal(missing, [], `acknowledged and never delivered of ${kind}`);
+  // One line a seq, from 1 to the end, and no line besides.
+  assert.is(stored.size, lastSeq);
+  const arrivals = [];
+  for await (const { from, to } of store.arrivals(kind)) arrivals.push({ from, to });
+  assert.equal(arrivals, [{ from: 1, to: lastSeq }]);
+}
+
+async function withLab(use: (lab: Lab) => Promise<void>): Promise<void> {
+  await withCompiled(SCRIPT, async (script) => {
+    await withFolder(async (folder) => await use(new Lab(script, folder)));
+  });
+}
 
 it.run();

@@ -134,7 +134,7 @@ async function runAll(scheduled: readonly (Point | undefined)[], dice: Dice): Pr
 
 function print(reached: ReadonlyMap<string, number>): void {
   if (!isLong) return;
-  for (const [name, count] of [...reached].toSorted())
+  for (const [name, count] of [...reached].toSorted(([a], [b]) => (a < b ? -1 : 1)))
     process.stdout.write(`${String(count).padStart(5)}  ${name}\n`);
 }
 

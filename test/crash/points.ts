@@ -118,7 +118,7 @@ function allIn(folder: string): SystemCall['files'] {
 
 const DEATH_POINTS: readonly Point[] = DEATHS.map((death) => ({
   name: `service: ${death}`,
-  nthMax: { 'an append is on its way': 60, 'an append was acknowledged': 60 }[String(death)] ?? 8,
+  nthMax: { 'an append is on its way': 60, 'an append was acknowledged': 60 }[death as string] ?? 8,
   kill: { at: death },
   ...(['the disk is full', 'a rejected write has healed'].includes(death) && { fullAtMax: 20 }),
 }));

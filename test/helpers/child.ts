@@ -15,6 +15,7 @@ export interface Child {
   readonly ended: Promise<number | NodeJS.Signals>;
 }
 
+/** `script`: TypeScript, or what `withCompiled` made of it where a test starts many. */
 export async function withChild(
   script: URL,
   args: readonly string[],
@@ -22,7 +23,7 @@ export async function withChild(
   env: NodeJS.ProcessEnv = {},
 ): Promise<void> {
   const child = fork(script, [...args], {
-    execArgv: ['--import', import.meta.resolve('tsx')],
+    execArgv: script.pathname.endsWith('.ts') ? ['--import', import.meta.resolve('tsx')] : [],
     env: { ...process.env, ...env },
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
   });

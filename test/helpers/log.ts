@@ -190,3 +190,17 @@ export async function damage(store: Store, key: string, bit = 50): Promise<void>
   const value = await store.get(key);
   await store.commit(new Map([[key, flipped(value!, bit % (value!.length * 8))]]));
 }
+
+/** A store with something in front of it, for tests that watch or come in between. */
+export function storeWith(store: Store, inFront: Partial<Store>): Store {
+  return {
+    commit: (changes) => store.commit(changes),
+    get: (...given) => store.get(...given),
+    scan: (...given) => store.scan(...given),
+    scanKeys: (...given) => store.scanKeys(...given),
+    compact: (range) => store.compact(range),
+    snapshot: () => store.snapshot(),
+    close: () => store.close(),
+    ...inFront,
+  };
+}

@@ -7,9 +7,10 @@ import { Control } from '../../lib/operate/control.js';
 import { askHolder } from '../../lib/operate/ask.js';
 import type { WalStats } from '../../lib/stats.js';
 import { Wal } from '../../lib/wal.js';
-import { Archive, TestSink, accepting, hanging } from '../helpers/sink.js';
+import { Archive, TestSink, accepting, deferred, hanging } from '../helpers/sink.js';
 import { skipIf } from '../helpers/skip.js';
 import { turns, until } from '../helpers/until.js';
+import type { AnyWal } from '../helpers/wal.js';
 import { auditRecord } from '../helpers/wal.js';
 import { assertSame, withHouse } from './house.js';
 
@@ -149,6 +150,36 @@ it('a log that has nothing left is removed, and its owner begins a new one when 
     assert.is((await stat(folderOf('worker-1'))).mode & 0o777, 0o700);
     assert.is((await owner.wal.append('audit', auditRecord(1))).seq, 1);
   });
+});
+
+it('an owner that comes back at any moment of the end finds its log whole, or none and begins anew', async () => {
+  // In turns of the event loop: so long before the last receipt, or after it.
+  for (const moment of [-64, -16, -8, -4, -2, -1, 0, 1, 2, 4, 8, 16, 64, 256]) {
+    await withHouse(async ({ live, leave, varDir }) => {
+      const ids = await leave('worker-1', 1);
+      const living = await live('main');
+      const archive = new Archive();
+      const arrives = deferred<void>();
+      const sink = new TestSink(async (sent) => {
+        await arrives.promise;
+        return archive.store(sent.lines);
+      });
+      living.wal.ship('audit', sink);
+      await living.leaveAlone();
+      await sink.nth(1);
+      if (moment >= 0) arrives.resolve();
+      await turns(Math.max(0, moment));
+      const options = { service: 'test', instance: 'worker-1', varDir, reserveBytes: 0, adopt: false };
+      const opening: Promise<AnyWal> = Wal.open(options);
+      await turns(Math.max(0, -moment));
+      arrives.resolve();
+      await using owner = await opening;
+      const { id } = await owner.append('audit', auditRecord(2));
+      await owner.ship('audit', new TestSink((sent) => archive.store(sent.lines))).idle();
+      assertSame([...archive.lines.keys()], [...ids, id]);
+      assert.equal((await owner.verify()).problems, []);
+    });
+  }
 });
 
 it('what nobody ships here stays, and the log is given back and left alone until that changes', async () => {

@@ -1,11 +1,12 @@
-// A process that has nothing to do but to await a delayed append: `delaying-process.ts VAR_DIR`. Says the seq.
+// A process that has nothing to do but to await a delayed append: `delaying-process.ts DIR`. Says the seq. A log
+// alone: whatever else a service opens may keep it alive.
 
-import { Wal } from '../../lib/wal.js';
+import { systemClock } from '../../lib/clock.js';
+import { openLog } from '../helpers/log.js';
 
-const [varDir] = process.argv.slice(2);
-if (varDir === undefined) throw new TypeError('expected VAR_DIR');
-const streams = { log: { commitDelayMs: 50 } };
-const wal = await Wal.open({ service: 'test', varDir, streams, reserveBytes: 0, adopt: false });
-const { seq } = await wal.append('log', { ts: 1, service: 'test', level: 'info' });
-process.send?.(seq);
-await wal.close();
+const [dir] = process.argv.slice(2);
+if (dir === undefined) throw new TypeError('expected the folder of the log');
+const log = await openLog(dir, systemClock);
+const [place] = await log.append([{ kind: 'log', records: ['{}'] }], 2, 50);
+process.send?.(place!.firstSeq);
+await log.close();

@@ -5,7 +5,7 @@ import { newCursor } from '../../lib/log/ledger.js';
 import type { Acknowledgement, EntryRef, Removal } from '../../lib/log/operations.js';
 import { acknowledge, addCursor, forget, remove, trim } from '../../lib/log/operations.js';
 import type { StreamState } from '../../lib/log/state.js';
-import { Draft, newStream, storedBytes } from '../../lib/log/state.js';
+import { Draft, backlogBytes, newStream, storedBytes } from '../../lib/log/state.js';
 
 const it = suite('log/operations');
 
@@ -132,6 +132,16 @@ it('a removal at the head moves it, and counts for each cursor what it had not p
   assert.is(cursors.get('fast')?.dropped, 0);
   assert.equal(deleted(draft), [keys.entry(KIND, 10)]);
   assert.is(storedBytes(stateOf(draft)), 100);
+});
+
+it('bytes behind a cursor are exact, also where it stands inside what is gone', () => {
+  const draft = draftOf(streamOf(5, { fast: 20, slow: 0 }));
+  remove(draft, removal(11, 30), []);
+  const { cursors } = stateOf(draft);
+  assert.is(backlogBytes(stateOf(draft), cursors.get('fast')!), 200);
+  assert.is(backlogBytes(stateOf(draft), cursors.get('slow')!), 300);
+  acknowledge(draft, ack({ shipper: 'fast', after: 20, to: 40, delivered: 10, entries: [entry(4)] }));
+  assert.is(backlogBytes(stateOf(draft), stateOf(draft).cursors.get('fast')!), 100);
 });
 
 it('a notice that every cursor has passed is gone with the acknowledgement that passes it', () => {

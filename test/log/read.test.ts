@@ -11,7 +11,7 @@ import type { Notice, StreamState } from '../../lib/log/state.js';
 import { newStream } from '../../lib/log/state.js';
 import type { Store } from '../../lib/log/store.js';
 import { gapLine, recordLine } from '../../lib/records.js';
-import { flipped, numbers, withStore } from '../helpers/log.js';
+import { flipped, numbers, storeWith, withStore } from '../helpers/log.js';
 
 const it = suite('log/read');
 
@@ -236,10 +236,10 @@ it('a seek never goes into a range that was deleted', async () => {
       [3, 'sound'],
     ]);
     const seeks: string[] = [];
-    const watched = Object.assign(Object.create(store) as Store, {
-      scan: (...args: Parameters<Store['scan']>) => {
-        seeks.push(args[0].gte);
-        return store.scan(...args);
+    const watched = storeWith(store, {
+      scan: (range, options) => {
+        seeks.push(range.gte);
+        return store.scan(range, options);
       },
     });
     await readAfter(watched, stream, 3, { ...ALL, upTo: stream.lastSeq, rows: 1 });

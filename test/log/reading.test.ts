@@ -2,8 +2,10 @@
 
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { evictOlder } from '../../lib/log/evict.js';
 import type { ReadItem } from '../../lib/reading.js';
-import { numbers } from '../helpers/log.js';
+import { readItems } from '../../lib/reading.js';
+import { appendEntries, numbers, storeWith, withLog } from '../helpers/log.js';
 import { rejectsWith } from '../helpers/rejection.js';
 import { TestSink, accepting } from '../helpers/sink.js';
 import { readAll, withWal } from '../helpers/wal.js';
@@ -122,6 +124,31 @@ it('reading beside evictions around a batch in flight tells of them, and of no d
       next = item.seq + 1;
     }
     assert.is(next, 4001);
+  });
+});
+
+it('a hole that is made between two looks at the disk is told as what it is', async () => {
+  await withLog({}, async (log, { clock }) => {
+    for (let n = 0; n < 40; n++) {
+      await appendEntries(log, 'log', [10]);
+      clock.advance(1000);
+    }
+    log.claims.send('log', 'default', { from: 1, to: 20 }, log.claims.removals('log'));
+    const { store } = log;
+    let scans = 0;
+    const scan: typeof store.scan = async (...given) => {
+      const rows = await store.scan(...given);
+      if (++scans === 1) await evictOlder(log, 'log', clock.now() - 10_000, true);
+      return rows;
+    };
+    Object.defineProperty(log, 'store', { value: storeWith(store, { scan }) });
+    let next = 1;
+    for await (const item of readItems(log, 'log', {})) {
+      assert.is('gap' in item ? item.gap.from : item.seq, next);
+      if ('gap' in item) assert.is(item.gap.reason, 'age');
+      next = item.seq + 1;
+    }
+    assert.is(next, 401);
   });
 });
 

@@ -5,7 +5,7 @@ import { evictOlder } from '../../lib/log/evict.js';
 import { keys } from '../../lib/log/keyspace.js';
 import type { Log } from '../../lib/log/log.js';
 import { entryAfter, lastSeqWithin, offsetAfter, offsetThrough } from '../../lib/log/seek.js';
-import { appendEntries, entriesOf, flipped, numbers, withLog } from '../helpers/log.js';
+import { appendEntries, entriesOf, flipped, numbers, storeWith, withLog } from '../helpers/log.js';
 
 const it = suite('log/seek');
 
@@ -87,10 +87,10 @@ it('a place is found in a few seeks, however many entries there are', async () =
     await appendEntries(log, KIND, Array<number>(200).fill(1));
     let seeks = 0;
     const { store } = log;
-    const counting = Object.assign(Object.create(store) as typeof store, {
-      scan: (...args: Parameters<typeof store.scan>) => {
+    const counting = storeWith(store, {
+      scan: (...given) => {
         seeks++;
-        return store.scan(...args);
+        return store.scan(...given);
       },
     });
     assert.is(await lastSeqWithin(counting, log.stream(KIND), ({ lastSeq }) => lastSeq <= 137), 137);

@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { evictOlder } from '../../lib/log/evict.js';
 import { forget } from '../../lib/log/operations.js';
 import { storedBytes } from '../../lib/log/state.js';
 import { verifyLog } from '../../lib/log/verify.js';
-import { append, appendEntries, bytesOnDisk, deliver, seqsOnDisk, withLog } from '../helpers/log.js';
+import { append, appendEntries, bytesOnDisk, deliver, numbers, seqsOnDisk, withLog } from '../helpers/log.js';
 
 const it = suite('log/trim');
 
@@ -71,6 +72,29 @@ it('what only a forgotten cursor was waiting for goes', async () => {
     await log.change((draft) => forget(draft, 'log', 'siem'));
     await log.trimmer.idle();
     assert.equal(await seqsOnDisk(log.store, 'log'), [11, 12, 13, 14, 15]);
+  });
+});
+
+it('bytes are exact where what is trimmed stands in front of a hole', async () => {
+  await withLog({}, async (log, { clock }) => {
+    log.trimmer.keepDelivered('log', MIB);
+    for (let n = 0; n < 4; n++) {
+      await appendEntries(log, 'log', [10]);
+      clock.advance(1000);
+    }
+    await deliver(log, 'log', 'default', 10);
+    log.claims.send('log', 'default', { from: 11, to: 20 }, log.claims.removals('log'));
+    // Nothing is in front of the hole but what is kept and what is in flight.
+    await evictOlder(log, 'log', clock.now() - 1000, true);
+    log.claims.sent('log', 'default');
+    await deliver(log, 'log', 'default', 10);
+    assert.equal(await seqsOnDisk(log.store, 'log'), [...numbers(11, 20), ...numbers(31, 40)]);
+    log.trimmer.keepDelivered('log', 0);
+    log.trimmer.wake();
+    await log.trimmer.idle();
+    assert.equal(await seqsOnDisk(log.store, 'log'), numbers(31, 40));
+    assert.is(storedBytes(log.stream('log')), await bytesOnDisk(log.store, 'log'));
+    assert.equal((await verifyLog(log.store)).problems, []);
   });
 });
 

@@ -180,6 +180,17 @@ it('what was asked before it closes is still answered, and what comes then is no
   });
 });
 
+it('whoever hangs is not nobody', async () => {
+  await withFolder(async (dir) => {
+    const hanging: Routes = { 'POST /v1/hang': () => new Promise(() => {}) };
+    const control = await Control.listen({ dir, routes: hanging });
+    const answer = await askHolder(dir, 'POST', '/v1/hang', { withinMs: 1 });
+    assert.equal(answer, { is: 'silent' });
+    assert.ok(await isServed(dir));
+    await control.close();
+  });
+});
+
 it('closing does not take the next holder’s socket away', async () => {
   await withFolder(async (dir) => {
     const first = await Control.listen({ dir, routes });
