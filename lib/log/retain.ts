@@ -116,7 +116,10 @@ export class Retainer {
         const bounds = { kind, bytesMax: Math.floor(own * (1 - SLACK_SHARE)) };
         await evictToBounds(this.#log, this.#whenFull, bounds, 'size', onEvicted);
       }
-      const bytesMax = Math.max(0, Math.floor(this.#maxBytes * (1 - SLACK_SHARE)) - this.#log.quarantineBytes);
+      const bytesMax = Math.max(
+        0,
+        Math.floor(this.#maxBytes * (1 - SLACK_SHARE)) - this.#log.quarantineBytes,
+      );
       if (this.#isOver()) await evictToBounds(this.#log, this.#whenFull, { bytesMax }, 'size', onEvicted);
     } catch {
       // Closing, or a disk that refuses: the writer has told, and the next commit looks again.
