@@ -14,7 +14,7 @@ import type { Breaker } from '../ship/breaker.js';
 import type { Assignment } from '../ship/shippers.js';
 import { Shippers } from '../ship/shippers.js';
 import { statsOf } from '../stats.js';
-import { isDrained, isEmpty, removeLog } from './removal.js';
+import { isEmpty, removeLog } from './removal.js';
 
 export interface AdoptionContext {
   readonly dir: string;
@@ -158,7 +158,8 @@ export class Adoption {
       await this.#shippers.stop();
       await this.#retainer.close();
       await log.trimmer.idle();
-      const goes = isDrained(log) && (await isEmpty(log));
+      // Not where its owner is waiting for it: it would only have to begin a new one.
+      const goes = why === 'kept' && (await isEmpty(log));
       this.#unsubscribe();
       await this.#control?.close();
       if (goes) {

@@ -17,7 +17,7 @@ export function isRemoved(name: string): boolean {
 }
 
 /** Whether every cursor has passed everything. */
-export function isDrained(log: Log): boolean {
+function isDrained(log: Log): boolean {
   return [...log.streams.values()].every(({ cursors, lastSeq }) =>
     [...cursors.values()].every((cursor) => cursor.seq >= lastSeq),
   );

@@ -1,4 +1,4 @@
-// One moment to be woken at. While it is waited for, the process stays alive: what waits would be lost with it.
+// One moment to be woken at. Does not keep the process alive: whoever waits for it must.
 
 import type { Clock } from '../clock.js';
 
@@ -25,9 +25,7 @@ export class Alarm {
 
   #wait(at: number, delayMs: number): { at: number; timer: AbortController } {
     const timer = new AbortController();
-    const alive = setInterval(() => {}, 2 ** 30);
     void this.#clock.sleep(delayMs, timer.signal).then(() => {
-      clearInterval(alive);
       if (timer.signal.aborted) return;
       // A timer may come a little early: then it is waited for once more.
       this.#waiting = undefined;
