@@ -10,6 +10,7 @@ import { errorLine, exitCodeOf, oneLine } from './errors.js';
 import { addEvict } from './evict.js';
 import { addForget } from './forget.js';
 import { addImport } from './import.js';
+import { addMigrate } from './migrate.js';
 import { note } from './output.js';
 import { addServe } from './serve.js';
 import { addShip } from './ship.js';
@@ -32,6 +33,7 @@ const ADD = [
   addCompact,
   addVerify,
   addForget,
+  addMigrate,
   addServe,
   addDemo,
 ];

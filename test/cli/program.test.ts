@@ -19,6 +19,7 @@ it('every command has --json, and a help with an example of it', () => {
     'evict',
     'forget',
     'import',
+    'migrate',
     'serve',
     'ship',
     'stats',
