@@ -10,8 +10,15 @@ export function rounds(short: number, long: number): number {
   return isLong ? long : short;
 }
 
-/** What a file's random choices begin with; `WAL_SEED` brings a failing run back. Print it. */
+/** What `npm test` draws from: a change is judged by what it does, not by the luck of the draw. */
+const SHORT_SEED = 20_261_124;
+
+/**
+ * What a file's random choices begin with: the same in every short form, another one in every long form.
+ * `WAL_SEED` brings a failing run back. Print it.
+ */
 export function seedOfRun(): number {
   const given = process.env['WAL_SEED'];
-  return given === undefined ? randomInt(2 ** 31) : Number(given);
+  if (given !== undefined) return Number(given);
+  return isLong ? randomInt(2 ** 31) : SHORT_SEED;
 }

@@ -13,7 +13,7 @@ import { isLong, rounds, seedOfRun } from './long.js';
 import type { Point } from './points.js';
 import { POINTS, labFolder, straceOptions } from './points.js';
 import { Dice } from './points-random.js';
-import { labOptions } from './points-service.js';
+import { labOptions } from './points-orders.js';
 import { runService, straceMissing } from './points-strace.js';
 import { Witness } from './points-witness.js';
 
@@ -53,7 +53,7 @@ class Log {
     const isOld = this.#lives > 1;
     if (isOld) await point?.damage?.(labFolder(this.#varDir));
     const strace =
-      point && (await straceOptions(point, this.#varDir, nth, dice.integer(1, point.fullAtMax ?? 1)));
+      point && (await straceOptions(point, this.#varDir, nth, dice.integer(2, point.fullAtMax ?? 2)));
     const end = await runService(
       { ...orders, ...(point && 'at' in point.kill && { die: { at: point.kill.at, nth } }) },
       this.#witness,
@@ -64,6 +64,8 @@ class Log {
       },
     );
     if (end.by === 'failure') assert.unreachable(`the service failed:\n${end.output}`);
+    if (end.by === 'fault')
+      assert.ok(point?.fullAtMax !== undefined, 'only a refused commit ends in a fault');
     return end.by === 'kill';
   }
 
@@ -134,7 +136,7 @@ async function runAll(scheduled: readonly (Point | undefined)[], dice: Dice): Pr
 
 function print(reached: ReadonlyMap<string, number>): void {
   if (!isLong) return;
-  for (const [name, count] of [...reached].toSorted(([a], [b]) => (a < b ? -1 : 1)))
+  for (const [name, count] of [...reached].toSorted(([a], [b]) => a.localeCompare(b)))
     process.stdout.write(`${String(count).padStart(5)}  ${name}\n`);
 }
 

@@ -4,8 +4,8 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { logFolder } from '../../lib/log/folder.js';
-import type { Death } from './points-service.js';
-import { DEATHS, LAB_OPTIONS } from './points-service.js';
+import type { Death } from './points-orders.js';
+import { DEATHS, LAB_OPTIONS } from './points-orders.js';
 
 /** Where and how one service ends. */
 export interface Point {
@@ -118,7 +118,7 @@ function allIn(folder: string): SystemCall['files'] {
 
 const DEATH_POINTS: readonly Point[] = DEATHS.map((death) => ({
   name: `service: ${death}`,
-  nthMax: { 'an append is on its way': 60, 'an append was acknowledged': 60 }[death as string] ?? 8,
+  nthMax: death.startsWith('an append') ? 60 : 8,
   kill: { at: death },
   ...(['the disk is full', 'a rejected write has healed'].includes(death) && { fullAtMax: 20 }),
 }));

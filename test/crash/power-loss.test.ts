@@ -16,7 +16,7 @@ import { skipIf } from '../helpers/skip.js';
 import { rounds, seedOfRun } from './long.js';
 import { labFolder, loseCurrent } from './points.js';
 import { Dice } from './points-random.js';
-import { labOptions } from './points-service.js';
+import { labOptions } from './points-orders.js';
 import { runService, straceMissing } from './points-strace.js';
 import { Witness, recordOf } from './points-witness.js';
 import type { Remains } from './power-loss-disk.js';
