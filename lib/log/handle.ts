@@ -22,6 +22,10 @@ export class Handle implements Store {
   #state: State;
   #reads = 0;
   #quiet: (() => void) | undefined;
+  /** Set while a compaction is alone: commits wait for it. */
+  #alone: Promise<void> | undefined;
+  /** The last commit; never rejects. */
+  #committing: Promise<void> | undefined;
   /** Set where a read has met damage: nothing is written any more, so that whoever writes settles it; reads wait until that is over. */
   #damage: { readonly error: WalError; readonly over: Promise<void>; readonly end: () => void } | undefined;
   readonly #onDamage: ((error: WalError) => void) | undefined;
@@ -72,25 +76,43 @@ export class Handle implements Store {
   }
 
   async commit(changes: Changes): Promise<void> {
+    while (this.#alone) await this.#alone;
     if (this.#state.at !== 'open') throw this.#state.at === 'gone' ? this.#state.error : closedError();
     if (this.#damage) throw this.#damage.error;
-    await this.#state.store.commit(changes);
+    const committed = this.#state.store.commit(changes);
+    this.#committing = committed.catch(() => {});
+    await committed;
   }
 
   get(key: string, snapshot?: StoreSnapshot): Promise<Buffer | undefined> {
-    return this.#read((store) => store.get(key, snapshot), snapshot);
+    return this.#read((store) => store.get(key, snapshot), snapshot !== undefined);
   }
 
   scan(range: KeyRange, options: ScanOptions): Promise<[key: string, value: Buffer][]> {
-    return this.#read((store) => store.scan(range, options), options.snapshot);
+    return this.#read((store) => store.scan(range, options), options.snapshot !== undefined);
   }
 
   scanKeys(range: KeyRange, limit: number): Promise<string[]> {
     return this.#read((store) => store.scanKeys(range, limit));
   }
 
-  compact(range: KeyRange): Promise<void> {
-    return this.#read((store) => store.compact(range));
+  /**
+   * `alone`: no commit is written beside it. LevelDB 1.20 ends the process (a segmentation fault) where a commit is
+   * refused while it compacts a range, so that where the disk may become full, the two must take turns.
+   */
+  async compact(range: KeyRange, alone = false): Promise<void> {
+    if (!alone) return await this.#read((store) => store.compact(range));
+    while (this.#alone) await this.#alone;
+    const { promise, resolve } = promiseWithResolvers();
+    this.#alone = promise;
+    try {
+      await this.#committing;
+      // Once: what it may have to wait for would wait for the commits that wait for it.
+      await this.#read((store) => store.compact(range), true);
+    } finally {
+      this.#alone = undefined;
+      resolve();
+    }
   }
 
   /** Does not outlive a replacement: reading from it then fails. */
@@ -106,7 +128,8 @@ export class Handle implements Store {
     if (state.at === 'open') await state.store.close();
   }
 
-  async #read<T>(read: (store: Store) => Promise<T>, snapshot?: StoreSnapshot): Promise<T> {
+  /** `once`: it is not tried again on another handle. A snapshot is of one that will be gone. */
+  async #read<T>(read: (store: Store) => Promise<T>, once = false): Promise<T> {
     for (let tries = 1; ; tries++) {
       while (this.#state.at === 'between') await this.#state.opened;
       if (this.#state.at === 'closed') throw closedError();
@@ -117,8 +140,7 @@ export class Handle implements Store {
         return await read(store);
       } catch (error) {
         const over = this.#overAfter(error);
-        // A snapshot is of a handle that will be gone.
-        if (!over || snapshot || tries === READ_TRIES_MAX) throw error;
+        if (!over || once || tries === READ_TRIES_MAX) throw error;
       } finally {
         if (--this.#reads === 0) this.#quiet?.();
       }

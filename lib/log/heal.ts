@@ -3,7 +3,10 @@
 
 import type { Clock } from '../clock.js';
 import { WalError, messageOf } from '../errors.js';
+import { databaseFolder } from './folder.js';
 import type { Handle } from './handle.js';
+import type { DeadRange } from './leveldb/room.js';
+import { makeRoom, measureRoom } from './leveldb/room.js';
 import type { Damage } from './recover.js';
 import { damageOf } from './recover.js';
 import type { Reserve } from './reserve.js';
@@ -16,13 +19,20 @@ export interface HealContext {
   readonly handle: Handle;
   readonly reserve: Reserve;
   readonly openStore: () => Promise<Store>;
+  /** How to change files of the database while nobody has it open; `undefined` where somebody else may. */
+  readonly exclusive: () => Promise<Exclusive | undefined>;
+  /** Keys of which none is wanted any more. */
+  readonly dead: () => readonly DeadRange[];
   /** Called where the database is damaged, while nobody has it open, before it is opened again. Absent where nothing is to be repaired. */
   readonly repair?: (damage: Damage) => Promise<void>;
 }
 
-/** LevelDB's write buffer and what recovery may make of it, in bytes. */
-const REOPEN_BYTES = 8 * 1_048_576;
-const REOPEN_BYTES_MAX = 16 * 1_048_576;
+type Exclusive = (change: (database: string) => Promise<void>) => Promise<void>;
+
+/** What reopening needs beside what it makes of the logs, in bytes: a MANIFEST, a new log, and its first commits. */
+const REOPEN_BYTES = 2 * 1_048_576;
+/** What a table takes of what was in a log: its keys, an index and a filter come on top. */
+const TABLE_SHARE = 1.25;
 /** What a disk must take that was not full: one that is mounted read-only, or gone, does not take that either. */
 const PROBE_BYTES = 4096;
 /** Waits between tries to reopen, in ms: doubled up to the most. */
@@ -41,15 +51,15 @@ export async function heal(
   signal: AbortSignal,
 ): Promise<boolean> {
   const { dir, clock, handle, reserve } = context;
-  const needed = Math.min(REOPEN_BYTES_MAX, REOPEN_BYTES + 2 * bytesOf(changes));
   let full = isDiskFull(error);
   let damage = context.repair && damageOf(error);
   for (let waitMs = RETRY_MS_FIRST; ; waitMs = Math.min(waitMs * 2, RETRY_MS_MAX)) {
     try {
       if (full) await reserve.release();
+      const exclusive = full ? await context.exclusive() : undefined;
       // Not before: on a full disk the database can't be reopened, and without a handle nothing could be read or shipped.
-      if (await canWrite(dir, full ? needed : PROBE_BYTES)) {
-        await handle.replace(() => reopen(context, damage));
+      if (full ? await hasRoom(context, exclusive, changes) : await canWrite(dir, PROBE_BYTES)) {
+        await handle.replace(() => reopen(context, exclusive, damage));
         return await areThere(handle, changes);
       }
     } catch (reopenError) {
@@ -64,7 +74,27 @@ export async function heal(
   }
 }
 
-async function reopen({ repair, openStore }: HealContext, damage: Damage | undefined): Promise<Store> {
+/**
+ * Whether the disk has room to reopen, and to write a commit once more. What compactions have not given back yet,
+ * or what the full disk broke off of them, is as good as room.
+ */
+async function hasRoom(
+  { dir, dead }: HealContext,
+  exclusive: Exclusive | undefined,
+  changes: Changes,
+): Promise<boolean> {
+  const { freeable, logBytes } = await measureRoom(databaseFolder(dir), dead());
+  const needed = REOPEN_BYTES + logBytes * TABLE_SHARE + 2 * bytesOf(changes) - (exclusive ? freeable : 0);
+  return needed <= 0 || (await canWrite(dir, Math.ceil(needed)));
+}
+
+/** While nobody has the database open. */
+async function reopen(
+  { repair, dead, openStore }: HealContext,
+  exclusive: Exclusive | undefined,
+  damage: Damage | undefined,
+): Promise<Store> {
+  await exclusive?.((database) => makeRoom(database, dead()));
   if (damage) await repair?.(damage);
   return await openStore();
 }

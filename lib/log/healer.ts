@@ -6,12 +6,14 @@ import { WalError, messageOf } from '../errors.js';
 import type { WalEvent } from '../events.js';
 import type { Gate, Settled } from './commit.js';
 import type { Handle } from './handle.js';
+import type { HealContext } from './heal.js';
 import { heal } from './heal.js';
+import type { DeadRange } from './leveldb/room.js';
 import { loadStreams } from './open.js';
 import type { Damage, Repaired } from './recover.js';
-import { damageOf } from './recover.js';
+import { damageOf, holdGuard, whileClosed } from './recover.js';
 import type { Reserve } from './reserve.js';
-import { isDiskFull } from './reserve.js';
+import { freeBytes, isDiskFull } from './reserve.js';
 import type { Changes, Store } from './store.js';
 
 /** What the log has to tell of the disk. */
@@ -30,8 +32,12 @@ export interface HealerContext {
   readonly repair: ((damage: Damage) => Promise<Repaired>) | undefined;
   /** See `Log.makeRoom`. */
   readonly makeRoom: (bytes: number) => Promise<boolean>;
-  /** Gives deleted space back. */
+  /** Keys of which none is wanted any more. */
+  readonly dead: () => readonly DeadRange[];
+  /** Gives deleted space back, in little room. */
   readonly compact: () => Promise<void>;
+  /** Writes what is there already: a compaction that failed does not say so, but then this is refused. */
+  readonly touch: () => Promise<void>;
   readonly setGate: (gate: Gate) => void;
   readonly onEvent: (event: LogEvent) => void;
 }
@@ -46,6 +52,8 @@ export class Healer {
   #room: Promise<void> | undefined;
   /** The reserve is being written, at open. */
   #reserving: Promise<unknown> | undefined;
+  /** Set while the disk is full: how to give the guard back, without which no file of the database is changed. */
+  #giveBack: (() => Promise<void>) | undefined;
 
   constructor(context: HealerContext) {
     this.#context = context;
@@ -77,6 +85,7 @@ export class Healer {
   async idle(): Promise<void> {
     await this.#room;
     await this.#reserving;
+    await this.#giveBackGuard();
   }
 
   /** After a rejected write. See `WriterContext.settle`. */
@@ -94,9 +103,15 @@ export class Healer {
       if (!signal.aborted) setGate({ at: 'refusing', error: () => diskError(full, error) });
     };
     let repaired: Repaired | undefined;
-    const { dir, clock, handle, reserve, openStore } = this.#context;
-    const repairs = repair && { repair: async (damage: Damage) => void (repaired = await repair(damage)) };
-    const context = { dir, clock, handle, reserve, openStore, ...repairs };
+    const { dir, clock, handle, reserve, openStore, dead } = this.#context;
+    const repairs = repair && {
+      repair: async (damage: Damage) => {
+        await this.#giveBackGuard();
+        repaired = await repair(damage);
+      },
+    };
+    const exclusive = () => this.#holdGuard();
+    const context = { dir, clock, handle, reserve, openStore, dead, exclusive, ...repairs };
     const isThere = await heal(context, changes, error, refuse, signal);
     if (full) this.#wantRoom();
     else if (!damaged) this.#healed('a commit was refused; the database was opened again, nothing is lost');
@@ -111,24 +126,44 @@ export class Healer {
     return streams;
   }
 
+  /** Early, and for as long as the disk is full: it needs a little room itself. */
+  async #holdGuard(): Promise<Awaited<ReturnType<HealContext['exclusive']>>> {
+    const { dir, clock, reserve } = this.#context;
+    if (!this.#giveBack) {
+      await reserve.releaseLast();
+      this.#giveBack = await holdGuard(dir).catch(() => undefined);
+    }
+    return this.#giveBack && ((change) => whileClosed(dir, clock, change));
+  }
+
+  async #giveBackGuard(): Promise<void> {
+    const giveBack = this.#giveBack;
+    this.#giveBack = undefined;
+    await giveBack?.();
+  }
+
   #wantRoom(): void {
     this.#room ??= this.#makeRoom().finally(() => (this.#room = undefined));
   }
 
   /** Gives records up until the reserve is there again; appends wait, or are refused where nothing can go. */
   async #makeRoom(): Promise<void> {
-    const { clock, reserve, makeRoom, compact, setGate } = this.#context;
+    const { dir, clock, reserve, makeRoom, compact, touch, setGate } = this.#context;
     const { signal } = this.#abort;
     while (!signal.aborted) {
-      if (await reserve.make(signal)) {
-        return this.#healed('the disk was full; there is room again, and the reserve is restored');
-      }
       let made = false;
       try {
-        made = await makeRoom(reserve.bytes);
+        const missing = 2 * reserve.bytes - (await freeBytes(dir));
+        // As much again as is held back: with the reserve alone, the disk would be full again at once.
+        made = missing > 0 && (await makeRoom(missing));
         if (made) await compact();
+        if (made) await touch();
       } catch {
         // Refused again: the writer settles that, and this goes on behind it.
+      }
+      if (await reserve.make(signal)) {
+        await this.#giveBackGuard();
+        return this.#healed('the disk was full; there is room again, and the reserve is restored');
       }
       if (made || signal.aborted) continue;
       const error = new WalError('WAL_IO', 'there is nothing to give up');

@@ -50,6 +50,11 @@ export function entriesAfter(kind: string, after: number): KeyRange {
   return { gte: keys.entry(kind, after + 1), lt: sectionRange('entry', kind).lt };
 }
 
+/** The entries that hold no seq above `seq`. */
+export function entriesUpTo(kind: string, seq: number): KeyRange {
+  return { gte: sectionRange('entry', kind).gte, lt: keys.entry(kind, seq + 1) };
+}
+
 /** The parts of a key that `keys` made; `undefined` for anything else. */
 export function parseKey(key: string): { section: string; kind: string; name: string } | undefined {
   const match = /^!([a-z]+)!(?:!([a-z][a-z0-9_-]{0,31})!)?(.*)$/s.exec(key);

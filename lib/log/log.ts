@@ -13,6 +13,7 @@ import { Handle } from './handle.js';
 import type { LogEvent } from './healer.js';
 import { Healer } from './healer.js';
 import { Mark, marksOf } from './mark.js';
+import { entriesUpTo } from './keyspace.js';
 import type { LogIdentity } from './open.js';
 import { newId } from './open.js';
 import { addCursor } from './operations.js';
@@ -271,12 +272,15 @@ export class Log {
 
   /** LevelDB can't read what it holds: a commit fails for that reason now, and is settled. */
   #meetDamage(): void {
-    const [stream] = this.#streams.values();
-    const touch = (kind: string) =>
-      this.change((draft) => draft.setHead(draft.stream(kind), draft.stream(kind).head));
-    const settled = stream ? touch(stream.kind) : Promise.reject(new Error('nothing is stored'));
     // Where nothing is written any more, nothing is repaired either.
-    settled.catch(() => this.#handle.giveUp());
+    this.#touch().catch(() => this.#handle.giveUp());
+  }
+
+  /** A commit that changes nothing. */
+  async #touch(): Promise<void> {
+    const [stream] = this.#streams.values();
+    if (!stream) return;
+    await this.change((draft) => draft.setHead(draft.stream(stream.kind), draft.stream(stream.kind).head));
   }
 
   #committed(streams: Streams, changedKinds: readonly string[]): void {
@@ -304,7 +308,12 @@ export class Log {
           }
         : undefined,
       makeRoom: (bytes) => this.makeRoom(bytes),
-      compact: () => this.trimmer.compactAll(),
+      dead: () => [...this.#streams.values()].map(({ kind, head }) => entriesUpTo(kind, head.seq)),
+      compact: async () => {
+        await this.trimmer.sweep();
+        await this.trimmer.compactTrimmed();
+      },
+      touch: () => this.#touch(),
       setGate: (gate) => (this.#writer.gate = gate),
       onEvent,
     });

@@ -7,7 +7,8 @@
 //   db.damaged-…  what was there before
 //   db.guard      held by whoever repairs
 
-import { mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../clock.js';
 import { WalError, messageOf } from '../errors.js';
@@ -22,6 +23,7 @@ import type { LogIdentity } from './open.js';
 import { newId, readIdentity, writeIdentity } from './open.js';
 import type { Loss, Reconciled } from './reconcile.js';
 import { reconcile } from './reconcile.js';
+import { isDiskFull } from './reserve.js';
 import type { Store } from './store.js';
 import { isDamage, isHeld, openStore, repairStore } from './store.js';
 
@@ -46,6 +48,8 @@ export type Damage = Omit<Condition & { is: 'damaged' }, 'is'>;
 
 /** Damaged databases that are kept: the first one, from which all others were made, and the last ones. */
 const COPIES_MAX = 3;
+/** Bytes that the guard holds back while it is held. */
+const PADDING_BYTES = 65_536;
 /** Problems that a message names. */
 const PROBLEMS_MAX = 5;
 
@@ -64,8 +68,7 @@ export async function isInterrupted(dir: string): Promise<boolean> {
 export async function repair(context: RepairContext, found: Damage): Promise<Repaired> {
   const { dir } = context;
   const database = databaseFolder(dir);
-  const guard = join(dir, 'db.guard');
-  const held = await holdGuard(guard);
+  const giveBack = await holdGuard(dir);
   try {
     if ((await isFolder(database)) && (await isHeld(database))) throw heldError(dir);
     await finish(dir, context.clock);
@@ -74,20 +77,66 @@ export async function repair(context: RepairContext, found: Damage): Promise<Rep
     if (damage.problems.length > 0) return await repairInCopy(context, damage);
     return { lost: [], message: `a repair of the database in ${dir} that was interrupted is finished` };
   } finally {
-    // Still held: whoever comes next must not find it half gone, and what was to be done is done.
-    await rm(guard, { recursive: true, force: true }).catch(() => {});
-    await held.close();
+    await giveBack();
   }
 }
 
-/** A lock of LevelDB's making. What a power loss left half of is worth nothing, and held by nobody: opening locks first. */
-async function holdGuard(guard: string): Promise<Store> {
+/**
+ * A lock of LevelDB's making, for who works on a database that nobody may have open; returns how to give it back.
+ *
+ * @throws {WalError} `WAL_LOCKED`: somebody holds it. `WAL_IO`.
+ */
+export async function holdGuard(dir: string): Promise<() => Promise<void>> {
+  const guard = join(dir, 'db.guard');
+  const held = await openGuard(dir, guard);
+  // Holds a little room back for whoever comes after a crash on a full disk, and has to make the guard anew.
+  await writeFile(join(guard, 'padding'), randomBytes(PADDING_BYTES)).catch(() => {});
+  return async () => {
+    // Still held: whoever comes next must not find it half gone, and what was to be done is done.
+    await rm(guard, { recursive: true, force: true }).catch(() => {});
+    await held.close();
+  };
+}
+
+/**
+ * What a power loss, or a full disk, left half of is worth nothing, and held by nobody: opening locks first. For a
+ * full disk, LevelDB's diaries go with it, which nobody misses, wherever they are written.
+ */
+async function openGuard(dir: string, guard: string): Promise<Store> {
   try {
     return await openStore(guard, true);
   } catch (error) {
-    if (!isDamage(error)) throw error;
+    if (error instanceof WalError && error.code === 'WAL_LOCKED') throw error;
     await rm(guard, { recursive: true, force: true });
+    if (!isDamage(error) && !isDiskFull(error)) throw error;
+  }
+  for (const name of ['LOG', 'LOG.old']) await rm(join(databaseFolder(dir), name), { force: true });
+  try {
     return await openStore(guard, true);
+  } catch (error) {
+    await rm(guard, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+/**
+ * Changes files of a database that nobody has open, while the guard is held: out of the way of whoever wants to
+ * open it, who then finds the guard. It must be one that can be opened at any moment, in case this is interrupted.
+ *
+ * @throws {WalError} `WAL_LOCKED`: somebody has opened it meanwhile; nothing has changed.
+ */
+export async function whileClosed(
+  dir: string,
+  clock: Clock,
+  change: (database: string) => Promise<void>,
+): Promise<void> {
+  const aside = join(dir, 'db.repaired');
+  await rename(databaseFolder(dir), aside);
+  try {
+    if (await isHeld(aside)) throw heldError(dir);
+    await change(aside);
+  } finally {
+    await finish(dir, clock);
   }
 }
 
@@ -133,7 +182,7 @@ async function repairCopy(context: RepairContext, copy: string, misfit: boolean)
   await rm(copy, { recursive: true, force: true });
   const isThere = await isFolder(database);
   const fits = isThere
-    ? await copyMended(database, copy)
+    ? await copyMended(database, copy, misfit)
     : await mkdir(copy, { mode: 0o700 }).then(() => true);
   const rebuilt = isThere && (misfit || !fits);
   if (rebuilt) await repairStore(copy);

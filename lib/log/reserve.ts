@@ -8,6 +8,8 @@ import { messageOf } from '../errors.js';
 import { syncFolder } from './folder.js';
 
 const CHUNK_BYTES = 1_048_576;
+/** What is left of it when it is given up: whoever makes room needs a little first, and LevelDB takes all there is. */
+const LAST_BYTES = 262_144;
 
 /** What a disk says that has no room: ENOSPC, or a quota. LevelDB passes on the text, not the code. */
 export function isDiskFull(error: unknown): boolean {
@@ -43,8 +45,25 @@ export class Reserve {
     return await writeBytes(this.#path, this.bytes, signal);
   }
 
-  /** Gives it up, durably. */
-  async release(): Promise<void> {
+  /** Gives it up, durably, but for the last of it; false where there is no more than that. */
+  async release(): Promise<boolean> {
+    try {
+      if ((await stat(this.#path)).size <= LAST_BYTES) return false;
+    } catch {
+      return false;
+    }
+    const file = await open(this.#path, 'r+');
+    try {
+      await file.truncate(LAST_BYTES);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    return true;
+  }
+
+  /** Gives the last of it up, for what comes first on a disk that is full again. */
+  async releaseLast(): Promise<void> {
     await rm(this.#path, { force: true });
     await syncFolder(this.#dir);
   }
@@ -81,7 +100,8 @@ async function writeBytes(path: string, bytes: number, signal?: AbortSignal): Pr
   }
 }
 
-async function freeBytes(dir: string): Promise<number> {
+/** Bytes that this process may use of the disk that a folder is on. */
+export async function freeBytes(dir: string): Promise<number> {
   const { bavail, bsize } = await statfs(dir);
   return bavail * bsize;
 }

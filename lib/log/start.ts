@@ -4,6 +4,8 @@
 import type { Clock } from '../clock.js';
 import { WalError, messageOf } from '../errors.js';
 import { databaseFolder, isFolder, readOwner, syncFolder } from './folder.js';
+import { entriesUpTo } from './keyspace.js';
+import { makeRoom } from './leveldb/room.js';
 import type { StreamMarks } from './mark.js';
 import { readMark } from './mark.js';
 import type { FormatStep, Migration } from './migrate.js';
@@ -12,7 +14,7 @@ import type { LogIdentity } from './open.js';
 import { loadStreams, newId, readIdentity, writeIdentity } from './open.js';
 import type { Loss } from './reconcile.js';
 import type { Damage, Repaired } from './recover.js';
-import { conditionOf, damageOf, isInterrupted, repair } from './recover.js';
+import { conditionOf, damageOf, holdGuard, isInterrupted, repair, whileClosed } from './recover.js';
 import { Reserve, isDiskFull } from './reserve.js';
 import type { StreamState } from './state.js';
 import type { Store } from './store.js';
@@ -54,7 +56,7 @@ const REPAIRS_MAX = 3;
  *   no log is there and none is to be made, or it is another service's.
  */
 export async function startLog(options: StartOptions): Promise<Started> {
-  const room = new Room(options.dir);
+  const room = new Room(options);
   const repairs: Repaired[] = [];
   let found = await lookAtFiles(options);
   for (;;) {
@@ -84,26 +86,56 @@ export async function startLog(options: StartOptions): Promise<Started> {
   }
 }
 
-/** What a full disk leaves to do: give up the reserve, once. */
+/** What a full disk leaves to do, once each: give up the reserve, and what the database holds of dead entries. */
 class Room {
-  readonly #dir: string;
+  readonly #options: StartOptions;
+  readonly #reserve: Reserve;
+  readonly #left: (() => Promise<boolean>)[];
+  /** Something of it was done. */
   given = false;
 
-  constructor(dir: string) {
-    this.#dir = dir;
+  constructor(options: StartOptions) {
+    this.#options = options;
+    this.#reserve = new Reserve(options.dir, 0);
+    this.#left = [() => this.#reserve.release(), () => this.#dropDead()];
   }
 
   async for<T>(use: () => Promise<T>): Promise<T> {
+    for (;;) {
+      try {
+        return await use();
+      } catch (error) {
+        if (!isDiskFull(error)) throw error;
+        if (!(await this.#makeSome())) throw fullError(this.#options.dir, error);
+        this.given = true;
+      }
+    }
+  }
+
+  /** Does the next thing that is left and gives room; false where nothing is, or where that needs more than there is. */
+  async #makeSome(): Promise<boolean> {
     try {
-      return await use();
+      for (let make; (make = this.#left.shift()); ) if (await make()) return true;
     } catch (error) {
       if (!isDiskFull(error)) throw error;
-      const reserve = new Reserve(this.#dir, 1);
-      if (this.given || !(await reserve.isThere())) throw fullError(this.#dir, error);
-      this.given = true;
-      await reserve.release();
     }
-    return await this.for(use);
+    return false;
+  }
+
+  /** The last process may have ended while it made room: what it deleted is still in the tables. */
+  async #dropDead(): Promise<boolean> {
+    const { dir, repairs, clock } = this.#options;
+    if (!repairs || !(await isFolder(databaseFolder(dir)))) return false;
+    const marks = Object.entries((await readMark(dir))?.streams ?? {});
+    const dead = marks.map(([kind, { head }]) => entriesUpTo(kind, head.seq));
+    await this.#reserve.releaseLast();
+    const giveBack = await holdGuard(dir);
+    try {
+      await whileClosed(dir, clock, (database) => makeRoom(database, dead));
+    } finally {
+      await giveBack();
+    }
+    return true;
   }
 }
 
@@ -129,9 +161,7 @@ async function lookAtFiles(options: StartOptions): Promise<Damage | undefined> {
     const condition = await conditionOf(dir, unclean ? Infinity : CHECKED_BYTES_MAX);
     return condition.is === 'damaged' ? condition : undefined;
   } catch (error) {
-    const locked =
-      error instanceof WalError ? error.code === 'WAL_LOCKED' : isThere && (await isHeld(database));
-    if (locked) throw await lockedError(dir, error);
+    if (await isOthersWork(error, database)) throw await lockedError(dir, error);
     throw new WalError('WAL_IO', `can't read ${database}: ${messageOf(error)}`, { cause: error });
   }
 }
@@ -151,21 +181,33 @@ async function repairOrRefuse(options: StartOptions, found: Damage, repaired: nu
   try {
     return await repair({ dir, owner: create, clock }, found);
   } catch (error) {
-    throw error instanceof WalError && error.code === 'WAL_LOCKED' ? await lockedError(dir, error) : error;
+    if (!(error instanceof WalError)) {
+      throw new WalError('WAL_IO', `can't repair the database in ${dir}: ${messageOf(error)}`, {
+        cause: error,
+      });
+    }
+    throw error.code === 'WAL_LOCKED' ? await lockedError(dir, error) : error;
   }
 }
 
 async function open({ dir, create }: StartOptions): Promise<Store> {
   const database = databaseFolder(dir);
-  const condition = await conditionOf(dir, 0);
-  await setUnclean(dir);
   try {
+    const condition = await conditionOf(dir, 0);
+    await setUnclean(dir);
     const store = await openStore(database, condition.is === 'absent' && create !== undefined);
     if (condition.is === 'absent') for (const path of [database, dir]) await syncFolder(path);
     return store;
   } catch (error) {
-    throw error instanceof WalError && error.code === 'WAL_LOCKED' ? await lockedError(dir, error) : error;
+    throw (await isOthersWork(error, database)) ? await lockedError(dir, error) : error;
   }
+}
+
+/** Whether an error comes of somebody else who has the database open: files come and go then while they are looked at. */
+async function isOthersWork(error: unknown, database: string): Promise<boolean> {
+  if (error instanceof WalError) return error.code === 'WAL_LOCKED';
+  if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return true;
+  return (await isFolder(database)) && (await isHeld(database));
 }
 
 async function lockedError(dir: string, cause: unknown): Promise<WalError> {

@@ -2,20 +2,24 @@
 // done at once, and gives deleted space back in steps. LevelDB alone would do neither.
 
 import type { Entry } from './entry.js';
-import { entriesAfter, keys, sectionRange, seqOfKey } from './keyspace.js';
+import type { KeyRange } from './keyspace.js';
+import { entriesAfter, entriesUpTo, keys, seqOfKey } from './keyspace.js';
 import type { Log } from './log.js';
 import { trim } from './operations.js';
 import { lastSeqWithin, offsetAfter, offsetThrough } from './seek.js';
 import type { StreamState } from './state.js';
 import { lowestCursor } from './state.js';
-import type { Store } from './store.js';
+import type { Handle } from './handle.js';
+import { freeBytes } from './reserve.js';
 
 /** Entries deleted in one commit at most. */
 export const DELETES_MAX = 5000;
+/** Free bytes with which no commit is refused while a step is compacted. */
+const ROOM_BYTES = 64 * 1_048_576;
 
 export class Trimmer {
   readonly #log: Log;
-  readonly #store: Store;
+  readonly #store: Handle;
   /** Bytes deleted from all streams before a range is compacted: smaller steps compact most of the time, larger ones overshoot. */
   readonly #stepBytes: number;
   /** By kind: the head's offset at the last compaction. */
@@ -27,7 +31,7 @@ export class Trimmer {
   #running: Promise<void> | undefined;
   #closed = false;
 
-  constructor(log: Log, store: Store, stepBytes: number) {
+  constructor(log: Log, store: Handle, stepBytes: number) {
     this.#log = log;
     this.#store = store;
     this.#stepBytes = stepBytes;
@@ -64,10 +68,30 @@ export class Trimmer {
     await this.idle();
   }
 
-  /** Compacts everything that was deleted, now. */
-  async compactAll(): Promise<void> {
+  /** Deletes again what is stored below the heads: where tables went whole, deletes may have gone with them. */
+  async sweep(): Promise<void> {
+    for (const { kind, head } of this.#log.streams.values()) {
+      for (;;) {
+        const found = await this.#store.scanKeys(entriesUpTo(kind, head.seq), DELETES_MAX);
+        if (found.length === 0) break;
+        await this.#log.change((draft) => {
+          for (const key of found) draft.delete(key);
+          // A commit always puts something: by that it is known again where it was refused.
+          draft.setHead(draft.stream(kind), draft.stream(kind).head);
+        }, found.length + 1);
+      }
+    }
+  }
+
+  /** Gives back what was deleted at the heads, now. */
+  async compactTrimmed(): Promise<void> {
     for (const stream of this.#log.streams.values()) await this.#compact(stream);
-    await this.#store.compact({ gte: '!', lt: '"' });
+  }
+
+  /** Compacts everything, now: what is stored is written once more, and needs room for that. */
+  async compactAll(): Promise<void> {
+    await this.compactTrimmed();
+    await this.#compactRange({ gte: '!', lt: '"' }, this.#log.diskBytes);
   }
 
   #nextKind(): string | undefined {
@@ -139,6 +163,12 @@ export class Trimmer {
   async #compact(stream: StreamState): Promise<void> {
     const { kind, head } = stream;
     this.#compacted.set(kind, head.offset);
-    await this.#store.compact({ gte: sectionRange('entry', kind).gte, lt: keys.entry(kind, head.seq + 1) });
+    await this.#compactRange(entriesUpTo(kind, head.seq), this.#stepBytes);
+  }
+
+  /** Beside the commits, unless one of them may be refused meanwhile: see `Handle.compact`. `bytes`: what is rewritten at most. */
+  async #compactRange(range: KeyRange, bytes: number): Promise<void> {
+    const free = await freeBytes(this.#log.dir).catch(() => 0);
+    await this.#store.compact(range, free < bytes + ROOM_BYTES);
   }
 }

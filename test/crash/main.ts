@@ -13,7 +13,7 @@ if (values.seed !== undefined && !/^\d{1,10}$/.test(values.seed)) {
   throw new TypeError(`expected --seed to be a number, got ${values.seed}`);
 }
 if (findTests(ROOT, positionals).length === 0)
-  throw new TypeError(`no test of ${ROOT} matches ${positionals.join(' ')}`);
+  throw new TypeError(`no test of ${ROOT} matches ${positionals.join(' or ')}`);
 
 // The tests are processes of their own: this is how they know.
 process.env['WAL_CRASH_LONG'] = '1';

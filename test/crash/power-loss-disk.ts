@@ -156,7 +156,7 @@ export class Disk {
 }
 
 function move(names: Map<string, Node>, from: string, to: string): void {
-  for (const [path, node] of Array.from(names)) {
+  for (const [path, node] of new Map(names)) {
     if (path !== from && !path.startsWith(`${from}/`)) continue;
     names.delete(path);
     names.set(to + path.slice(from.length), node);

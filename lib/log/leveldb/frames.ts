@@ -60,6 +60,23 @@ export function mendFrames(file: Buffer, damaged: readonly Span[]): Buffer {
   return mended;
 }
 
+/** A file of one record. */
+export function writeFrames(record: Buffer): Buffer {
+  const parts: Buffer[] = [];
+  for (let at = 0; at < record.length || parts.length === 0;) {
+    const content = record.subarray(at, at + BLOCK_BYTES - HEADER_BYTES);
+    const first = at === 0;
+    at += content.length;
+    const last = at >= record.length;
+    const frame = Buffer.concat([Buffer.alloc(HEADER_BYTES), content]);
+    frame.writeUInt16LE(content.length, 4);
+    frame[6] = first ? (last ? TYPES.full : TYPES.first) : last ? TYPES.last : TYPES.middle;
+    frame.writeUInt32LE(maskedCrc(frame, 6, frame.length), 0);
+    parts.push(frame);
+  }
+  return Buffer.concat(parts);
+}
+
 /** Every frame; without a type, bytes that are none. */
 function* framesOf(file: Buffer): Generator<Span & { type: number | undefined }> {
   for (let block = 0; block < file.length; block += BLOCK_BYTES) {

@@ -55,12 +55,17 @@ export async function inspect(dir: string, tableBytesMax: number): Promise<Condi
   const problems = [
     ...misfits,
     ...(await logProblems(dir, files, manifest?.logNumber ?? 0)),
-    ...(await tableProblems(dir, files, tableBytesMax)),
+    ...(await tableProblems(
+      dir,
+      wantedTables(files, misfits.length > 0 ? undefined : manifest),
+      tableBytesMax,
+    )),
   ];
   return problems.length === 0 ? { is: 'sound' } : { is: 'damaged', problems, misfit: misfits.length > 0 };
 }
 
-async function readCurrent(dir: string, { others }: DatabaseFiles): Promise<Manifest | undefined> {
+/** What CURRENT leads to; `undefined` where that is not whole. */
+export async function readCurrent(dir: string, { others }: DatabaseFiles): Promise<Manifest | undefined> {
   if (!others.includes('CURRENT')) return undefined;
   const name = /^(MANIFEST-\d+)\n$/.exec(await readFile(join(dir, 'CURRENT'), 'latin1'))?.[1];
   return name !== undefined && others.includes(name)
@@ -80,7 +85,7 @@ async function misfitsOf(
   if (manifest.logNumber !== 0 && !logs.has(manifest.logNumber)) {
     problems.push(`the log ${manifest.logNumber} is missing, or the MANIFEST was cut short`);
   }
-  for (const [number, bytes] of manifest.tables) {
+  for (const [number, { bytes }] of manifest.tables) {
     const name = tables.get(number);
     if (name === undefined) problems.push(`the table ${number} is missing`);
     else {
@@ -101,12 +106,17 @@ async function logProblems(dir: string, { logs }: DatabaseFiles, from: number): 
   return problems;
 }
 
-async function tableProblems(dir: string, { tables }: DatabaseFiles, bytesMax: number): Promise<string[]> {
+/** Those that the MANIFEST knows: others were never finished, or are not needed any more. All of them where it can't be trusted. */
+export function wantedTables({ tables }: DatabaseFiles, manifest: Manifest | undefined): string[] {
+  return [...tables].filter(([number]) => !manifest || manifest.tables.has(number)).map(([, name]) => name);
+}
+
+async function tableProblems(dir: string, tables: readonly string[], bytesMax: number): Promise<string[]> {
   let bytes = 0;
-  for (const name of tables.values()) bytes += (await stat(join(dir, name))).size;
+  for (const name of tables) bytes += (await stat(join(dir, name))).size;
   if (bytes > bytesMax) return [];
   const problems: string[] = [];
-  for (const name of tables.values()) {
+  for (const name of tables) {
     const problem = tableProblem(await readFile(join(dir, name)));
     if (problem !== undefined) problems.push(`${name}: ${problem}`);
   }

@@ -4,20 +4,22 @@
 import { link, mkdir, open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { mendFrames, readFrames } from './frames.js';
-import { filesOf } from './inspect.js';
+import { filesOf, readCurrent, wantedTables } from './inspect.js';
 import { mendTable, tableProblem } from './table.js';
 
 /**
- * Makes the copy; `to` must not exist. Returns false where tables had to be left out or changed their size, so
- * that the MANIFEST does not fit them any more.
+ * Makes the copy; `to` must not exist. `misfit`: the MANIFEST does not say what belongs to the database. Returns
+ * false where tables had to be left out or changed their size, so that it does not fit them any more.
  */
-export async function copyMended(from: string, to: string): Promise<boolean> {
+export async function copyMended(from: string, to: string, misfit: boolean): Promise<boolean> {
   await mkdir(to, { mode: 0o700 });
-  const { logs, tables, others } = await filesOf(from);
+  const files = await filesOf(from);
+  const { logs, others } = files;
+  const tables = wantedTables(files, misfit ? undefined : await readCurrent(from, files));
   for (const name of others) await link(join(from, name), join(to, name));
   for (const name of logs.values()) await copyLog(join(from, name), join(to, name));
   let fits = true;
-  for (const name of tables.values()) fits = (await copyTable(join(from, name), join(to, name))) && fits;
+  for (const name of tables) fits = (await copyTable(join(from, name), join(to, name))) && fits;
   return fits;
 }
 
