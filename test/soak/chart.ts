@@ -12,29 +12,31 @@ export interface Bounds {
 }
 
 const MIB = 1_048_576;
-const WIDTH = 900;
+const WIDTH = 860;
+const SERIES = ['folder on disk', 'backlog', 'memory (RSS)'] as const;
+const COLORS = ['#1f5fa8', '#d98b1e', '#3d8b57'];
+const LIMIT_COLOR = '#b03030';
 
 /** An SVG. */
-export async function chartOf(
-  title: string,
-  samples: readonly Sample[],
-  maxBytes: number,
-  bounds: Bounds,
-): Promise<string> {
-  const disk = [...linesOf(samples, 'disk'), ...linesOf(samples, 'backlog')];
-  const limits = [
-    { limit: 'budget', value: maxBytes / MIB },
-    { limit: 'bound of the disk', value: bounds.disk / MIB },
-  ];
+export async function chartOf(samples: readonly Sample[], maxBytes: number, bounds: Bounds): Promise<string> {
   const spec: TopLevelSpec = {
     $schema: 'https://vega.github.io/schema/vega-lite/v6.json',
     background: 'white',
-    title: `A soak with ${title}; shaded: the receiver is down`,
+    padding: 16,
+    config: { font: 'sans-serif', view: { stroke: '#cccccc' }, axis: { gridColor: '#eeeeee' } },
+    title: {
+      text: `A soak with a budget of ${mib(maxBytes)}`,
+      subtitle: 'shaded: the receiver is down',
+      anchor: 'start',
+    },
     vconcat: [
-      panel('MiB on disk', 260, disk, outagesOf(samples), limits),
-      panel('MiB of memory', 140, linesOf(samples, 'rss'), outagesOf(samples), [
-        { limit: 'bound of the memory', value: bounds.rss / MIB },
-      ]),
+      panel('MiB on disk', 300, samples, ['folder on disk', 'backlog'], {
+        [`budget, ${mib(maxBytes)}`]: maxBytes,
+        [`allowed at most, ${mib(bounds.disk)}`]: bounds.disk,
+      }),
+      panel('MiB of memory', 160, samples, ['memory (RSS)'], {
+        [`allowed at most, ${mib(bounds.rss)}`]: bounds.rss,
+      }),
     ],
   };
   const view = new View(parse(compile(spec).spec), { renderer: 'none' });
@@ -46,66 +48,79 @@ export async function chartOf(
 }
 
 type Panel = Extract<TopLevelSpec, { vconcat: unknown }>['vconcat'][number];
-
-interface Point {
-  at: number;
-  mib: number;
-  what: string;
-}
-
-function linesOf(samples: readonly Sample[], what: 'disk' | 'backlog' | 'rss'): Point[] {
-  return samples.map((sample) => ({ at: sample.at, mib: sample[what] / MIB, what }));
-}
-
-/** When the receiver was down. */
-function outagesOf(samples: readonly Sample[]): { from: number; to: number }[] {
-  const outages: { from: number; to: number }[] = [];
-  for (const [n, { at, isSinkUp }] of samples.entries()) {
-    if (isSinkUp) continue;
-    const last = outages.at(-1);
-    if (last && samples[n - 1]?.isSinkUp === false) last.to = at;
-    else outages.push({ from: at, to: at });
-  }
-  return outages;
-}
+type Series = (typeof SERIES)[number];
 
 function panel(
   title: string,
   height: number,
-  points: Point[],
-  outages: { from: number; to: number }[],
-  limits: { limit: string; value: number }[],
+  samples: readonly Sample[],
+  series: readonly Series[],
+  limits: Readonly<Record<string, number>>,
 ): Panel {
-  const x = { type: 'quantitative', title: 'seconds' } as const;
+  const end = samples.at(-1)!.at;
+  const x = { type: 'quantitative' as const, title: 'seconds', scale: { domain: [0, end], nice: false } };
   const y = { type: 'quantitative', title } as const;
+  const limit = {
+    data: { values: Object.entries(limits).map(([name, bytes]) => ({ name, mib: bytes / MIB })) },
+  };
   return {
     width: WIDTH,
     height,
     layer: [
       {
-        data: { values: outages },
-        mark: { type: 'rect', color: '#eeeeee' },
+        data: { values: outagesOf(samples) },
+        mark: { type: 'rect', color: '#ececec' },
         encoding: { x: { field: 'from', ...x }, x2: { field: 'to' } },
       },
       {
-        data: { values: limits },
-        mark: { type: 'rule', strokeDash: [6, 4], color: '#aa3333' },
-        encoding: { y: { field: 'value', ...y } },
+        ...limit,
+        mark: { type: 'rule', strokeDash: [6, 4], color: LIMIT_COLOR },
+        encoding: { y: { field: 'mib', ...y } },
       },
       {
-        data: { values: limits },
-        mark: { type: 'text', align: 'left', dx: 4, dy: -5, color: '#aa3333', x: { expr: '0' } },
-        encoding: { y: { field: 'value', ...y }, text: { field: 'limit' } },
+        ...limit,
+        mark: { type: 'text', align: 'left', dx: 6, dy: -6, color: LIMIT_COLOR, x: 0 },
+        encoding: { y: { field: 'mib', ...y }, text: { field: 'name' } },
       },
       {
-        data: { values: points },
+        data: { values: series.flatMap((name) => pointsOf(samples, name)) },
         mark: { type: 'line', strokeWidth: 1.5 },
         encoding: {
           x: { field: 'at', ...x },
           y: { field: 'mib', ...y },
-          color: { field: 'what', type: 'nominal', title: null },
+          color: {
+            field: 'series',
+            type: 'nominal',
+            title: null,
+            scale: { domain: [...SERIES], range: COLORS },
+          },
         },
       },
     ],
   };
+}
+
+function pointsOf(samples: readonly Sample[], series: Series): { at: number; mib: number; series: Series }[] {
+  const bytesOf = {
+    'folder on disk': ({ disk }: Sample) => disk,
+    backlog: ({ backlog }: Sample) => backlog,
+    'memory (RSS)': ({ rss }: Sample) => rss,
+  }[series];
+  return samples.map((sample) => ({ at: sample.at, mib: bytesOf(sample) / MIB, series }));
+}
+
+/** When the receiver was down. */
+function outagesOf(samples: readonly Sample[]): { from: number; to: number }[] {
+  const outages: { from: number; to: number }[] = [];
+  for (const [n, { at, isReceiverUp }] of samples.entries()) {
+    if (isReceiverUp) continue;
+    const last = outages.at(-1);
+    if (last && samples[n - 1]?.isReceiverUp === false) last.to = at;
+    else outages.push({ from: at, to: at });
+  }
+  return outages;
+}
+
+function mib(bytes: number): string {
+  return `${Math.round(bytes / MIB)} MiB`;
 }

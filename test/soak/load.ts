@@ -2,11 +2,15 @@
 // once in a while. Says where it stands when it is asked.
 
 import { randomBytes } from 'node:crypto';
+import { lstat, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WalError } from '../../lib/errors.js';
-import { diskBytes } from '../../lib/log/folder.js';
-import type { Sink } from '../../lib/ship/sink.js';
+import type { Shipper } from '../../lib/ship/shipper.js';
+import { httpSink } from '../../lib/ship/sinks/http.js';
 import { Wal } from '../../lib/wal.js';
+import type { Child } from '../helpers/child.js';
+import type { Order, Report } from './receiver-process.js';
 
 export interface LoadOptions {
   varDir: string;
@@ -15,6 +19,8 @@ export interface LoadOptions {
   /** What is appended, at most: bytes of JSON a second. */
   bytesPerSecond: number;
   minutes: number;
+  /** A process of receiver-process.ts. */
+  receiver: Child;
 }
 
 /** Where the load stands. Bytes; `at` in seconds since it began. */
@@ -25,41 +31,47 @@ export interface Sample {
   /** What is not delivered, of all streams. */
   backlog: number;
   appended: number;
-  isSinkUp: boolean;
+  isReceiverUp: boolean;
 }
 
 const TICK_MS = 20;
 const RECORD_BYTES = 700;
 /** Made once, so that the load's own garbage stays small; farther apart than deflate looks back. */
 const TEXTS = Array.from({ length: 512 }, () => randomBytes((RECORD_BYTES * 3) / 4).toString('base64'));
-/** One record in so many is an audit event: they are never dropped. */
-const AUDIT_SHARE = 20;
-/** The receiver goes away for a part of each round, longer than the log can hold; rounds in all. */
-const ROUNDS = 3;
-const UP_SHARE = 0.4;
-/** Records are dropped by hand in this part of a round, in seconds before its end. */
-const EVICT_LAST_S = 5;
+/** One record in so many is an audit event, never dropped: an outage is long enough that their stream is full in the end. */
+const AUDIT_ONE_IN = 2;
+/** The receiver goes away for the second half of each round. */
+const ROUND_S_MAX = 150;
+/** Logs are evicted by hand so long before a round ends. */
+const EVICT_BEFORE_END_S = 3;
+/** How long the backlog may take once the receiver is back for good: the longest wait between attempts, and the rest. */
+const DRAIN_MS_MAX = 180_000;
 
 export class Load {
   readonly #wal: Wal<Record<string, object>>;
+  readonly #shippers: readonly Shipper[];
   readonly #options: LoadOptions;
   readonly #started = performance.now();
   #appended = 0;
   #texts = 0;
   #refused = 0;
-  /** Waits that end when the receiver is back. */
-  #waiting: (() => void)[] = [];
-  #isSinkUp = true;
+  #isReceiverUp = true;
 
-  private constructor(wal: Wal<Record<string, object>>, options: LoadOptions) {
+  private constructor(wal: Wal<Record<string, object>>, url: string, options: LoadOptions) {
     this.#wal = wal;
     this.#options = options;
-    for (const kind of ['log', 'audit']) wal.ship(kind, this.#sinkOf(kind));
+    const sink = httpSink({ baseUrl: url, gzip: true });
+    this.#shippers = ['log', 'audit'].map((kind) => wal.ship(kind, sink));
   }
 
   static async open(options: LoadOptions): Promise<Load> {
-    const { varDir, maxBytes } = options;
-    return new Load(await Wal.open<Record<string, object>>({ service: 'soak', varDir, maxBytes }), options);
+    const { varDir, maxBytes, receiver } = options;
+    const { url } = (await receiver.next()) as { url: string };
+    return new Load(
+      await Wal.open<Record<string, object>>({ service: 'soak', varDir, maxBytes }),
+      url,
+      options,
+    );
   }
 
   /** Appends that a full log has refused. */
@@ -67,24 +79,42 @@ export class Load {
     return this.#refused;
   }
 
-  /** Works until its time is over. */
+  /** Works until its time is over; the receiver is back then. */
   async run(): Promise<void> {
-    const { minutes, bytesPerSecond } = this.#options;
+    const { minutes, bytesPerSecond, maxBytes } = this.#options;
     const totalS = minutes * 60;
-    const roundS = totalS / ROUNDS;
-    let evicted = 0;
-    for (let tick = 1; this.#seconds < totalS; tick++) {
+    const roundS = totalS / Math.ceil(totalS / ROUND_S_MAX);
+    for (let tick = 1, evictions = 0; this.#seconds < totalS; tick++) {
       const inRound = this.#seconds % roundS;
-      this.#turnSink(inRound < roundS * UP_SHARE);
-      if (inRound > roundS - EVICT_LAST_S && evicted < Math.ceil(this.#seconds / roundS)) {
-        evicted++;
-        await this.#wal.evict({ kind: 'log', maxBytes: Math.floor(this.#options.maxBytes / 2) });
+      this.#turnReceiver(inRound < roundS / 2);
+      if (inRound > roundS - EVICT_BEFORE_END_S && evictions < this.#seconds / roundS) {
+        evictions++;
+        await this.#wal.evict({ kind: 'log', maxBytes: Math.floor(maxBytes / 8) });
       }
       await this.#append((bytesPerSecond * TICK_MS) / 1000);
-      const behindMs = tick * TICK_MS - (performance.now() - this.#started);
-      if (behindMs > 0) await sleep(behindMs);
+      const earlyMs = tick * TICK_MS - (performance.now() - this.#started);
+      if (earlyMs > 0) await sleep(earlyMs);
     }
-    this.#turnSink(true);
+    this.#turnReceiver(true);
+  }
+
+  /** Lets the rest arrive, and returns what is wrong then: with the log, and with what the receiver has. */
+  async drain(): Promise<string[]> {
+    const { receiver } = this.#options;
+    const signal = AbortSignal.timeout(DRAIN_MS_MAX);
+    await Promise.all(this.#shippers.map((shipper) => shipper.idle({ signal })));
+    receiver.send('report' satisfies Order);
+    const report = (await receiver.next()) as Report;
+    const problems = (await this.#wal.verify()).problems.map(({ kind, what }) => `verify: ${kind}: ${what}`);
+    for (const [kind, { seq, holes }] of Object.entries(report)) {
+      const { lastSeq, shippers } = this.#wal.stats().streams[kind]!;
+      const { dropped, lost } = shippers['default']!;
+      if (seq !== lastSeq) problems.push(`${kind}: the receiver has all up to ${seq}, of ${lastSeq}`);
+      if (holes > 0) problems.push(`${kind}: ${holes} holes that no notice stands for`);
+      if (lost > 0) problems.push(`${kind}: ${lost} are lost`);
+      if (kind === 'audit' && dropped > 0) problems.push(`${kind}: ${dropped} were dropped`);
+    }
+    return problems;
   }
 
   async sample(): Promise<Sample> {
@@ -92,11 +122,11 @@ export class Load {
     const shippers = Object.values(streams).flatMap((stream) => Object.values(stream.shippers));
     return {
       at: this.#seconds,
-      disk: await diskBytes(dir),
+      disk: await usedBytes(dir),
       rss: process.memoryUsage.rss(),
       backlog: shippers.reduce((sum, { backlogBytes }) => sum + backlogBytes, 0),
       appended: this.#appended,
-      isSinkUp: this.#isSinkUp,
+      isReceiverUp: this.#isReceiverUp,
     };
   }
 
@@ -109,43 +139,42 @@ export class Load {
   }
 
   async #append(bytes: number): Promise<void> {
-    const records = Array.from({ length: Math.max(1, Math.round(bytes / RECORD_BYTES)) }, () => ({
+    const records = Array.from({ length: Math.max(AUDIT_ONE_IN, Math.round(bytes / RECORD_BYTES)) }, () => ({
       ts: Date.now(),
       text: TEXTS[this.#texts++ % TEXTS.length],
     }));
-    this.#appended += records.length * RECORD_BYTES;
-    const audited = records.splice(0, Math.round(records.length / AUDIT_SHARE));
+    const audited = records.splice(0, Math.round(records.length / AUDIT_ONE_IN));
     await Promise.all([this.#appendMany('log', records), this.#appendMany('audit', audited)]);
   }
 
-  /** A full stream refuses, as it should; the soak is about its bounds. */
+  /** A full stream refuses, as it should. */
   async #appendMany(kind: string, records: readonly object[]): Promise<void> {
     try {
       await this.#wal.appendMany(kind, records);
+      this.#appended += records.length * RECORD_BYTES;
     } catch (error) {
-      if (!(error instanceof WalError) || error.code !== 'WAL_FULL') throw error;
+      if (!(error instanceof WalError) || error.code !== 'WAL_FULL' || kind !== 'audit') throw error;
       this.#refused += records.length;
     }
   }
 
-  #turnSink(up: boolean): void {
-    this.#isSinkUp = up;
-    if (up) for (const resume of this.#waiting.splice(0)) resume();
+  #turnReceiver(up: boolean): void {
+    if (this.#isReceiverUp === up) return;
+    this.#isReceiverUp = up;
+    this.#options.receiver.send((up ? 'come back' : 'go') satisfies Order);
   }
+}
 
-  #sinkOf(kind: string): Sink {
-    return {
-      name: kind,
-      send: async (batch, { signal }) => {
-        if (!this.#isSinkUp) {
-          await new Promise<void>((resolve, reject) => {
-            this.#waiting.push(resolve);
-            signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
-          });
-        }
-        await batch.lines();
-        return { accepted: batch.count };
-      },
-    };
-  }
+/** What the folder takes of the disk, as `du` counts: all of it, the reserve too. Files may go meanwhile. */
+async function usedBytes(dir: string): Promise<number> {
+  const paths = [dir, ...(await readdir(dir, { recursive: true })).map((path) => join(dir, path))];
+  const blocks = await Promise.all(
+    paths.map((path) =>
+      lstat(path).then(
+        (stats) => stats.blocks,
+        () => 0,
+      ),
+    ),
+  );
+  return blocks.reduce((sum, count) => sum + count * 512, 0);
 }
