@@ -1,6 +1,7 @@
 // Work in the background that keeps the disk flat: deletes what every cursor has passed where that was not
 // done at once, and gives deleted space back in steps. LevelDB alone would do neither.
 
+import type { GapReason } from '../records.js';
 import type { Entry } from './entry.js';
 import type { KeyRange } from './keyspace.js';
 import { entriesAfter, entriesUpTo, keys, seqOfKey } from './keyspace.js';
@@ -8,7 +9,7 @@ import type { Log } from './log.js';
 import { trim } from './operations.js';
 import { lastSeqWithin, offsetAfter, offsetThrough } from './seek.js';
 import type { StreamState } from './state.js';
-import { lowestCursor } from './state.js';
+import { lowestCursor, storedBytes } from './state.js';
 import type { Handle } from './handle.js';
 import { freeBytes } from './reserve.js';
 
@@ -16,13 +17,15 @@ import { freeBytes } from './reserve.js';
 export const DELETES_MAX = 5000;
 /** Free bytes with which no commit is refused while a step is compacted. */
 const ROOM_BYTES = 64 * 1_048_576;
+/** What goes from the head on; damage and refusals may be anywhere. */
+const EVICTIONS: ReadonlySet<GapReason> = new Set(['size', 'age', 'disk-full']);
 
 export class Trimmer {
   readonly #log: Log;
   readonly #store: Handle;
   /** Bytes deleted from all streams before a range is compacted: smaller steps compact most of the time, larger ones overshoot. */
   readonly #stepBytes: number;
-  /** By kind: the head's offset at the last compaction. */
+  /** By kind: the bytes deleted ever, at the last compaction. */
   readonly #compacted = new Map<string, number>();
   /** By kind: bytes of delivered records to keep. */
   readonly #keep = new Map<string, number>();
@@ -107,10 +110,11 @@ export class Trimmer {
   }
 
   /** Bytes deleted since the last compaction. */
-  #deletedSince({ kind, head }: StreamState): number {
-    const since = this.#compacted.get(kind);
-    if (since === undefined) this.#compacted.set(kind, head.offset);
-    return since === undefined ? 0 : head.offset - since;
+  #deletedSince(stream: StreamState): number {
+    const deleted = deletedBytes(stream);
+    const since = this.#compacted.get(stream.kind);
+    if (since === undefined) this.#compacted.set(stream.kind, deleted);
+    return since === undefined ? 0 : deleted - since;
   }
 
   /** More than may be kept is delivered and still there. */
@@ -161,9 +165,8 @@ export class Trimmer {
   }
 
   async #compact(stream: StreamState): Promise<void> {
-    const { kind, head } = stream;
-    this.#compacted.set(kind, head.offset);
-    await this.#compactRange(entriesUpTo(kind, head.seq), this.#stepBytes);
+    this.#compacted.set(stream.kind, deletedBytes(stream));
+    await this.#compactRange(entriesUpTo(stream.kind, deletedUpTo(stream)), this.#stepBytes);
   }
 
   /** Beside the commits, unless one of them may be refused meanwhile: see `Handle.compact`. `bytes`: what is rewritten at most. */
@@ -171,4 +174,18 @@ export class Trimmer {
     const free = await freeBytes(this.#log.dir).catch(() => 0);
     await this.#store.compact(range, free < bytes + ROOM_BYTES);
   }
+}
+
+/** Bytes of a stream's entries that were deleted, ever. */
+function deletedBytes(stream: StreamState): number {
+  return stream.endOffset - storedBytes(stream);
+}
+
+/**
+ * Up to where entries were deleted, all but the few in flight. In an outage that is far above the head: what is
+ * evicted lies under a notice until the cursors have passed it.
+ */
+function deletedUpTo({ head, notices }: StreamState): number {
+  const evicted = notices.findLast(({ reason }) => EVICTIONS.has(reason));
+  return Math.max(head.seq, evicted?.to ?? 0);
 }
