@@ -1,5 +1,6 @@
 // The only file of the log that imports `level`. Knows keys and bytes, not what they mean.
 
+import type { BatchOperation } from 'level';
 import { Level } from 'level';
 import { WalError, messageOf } from '../errors.js';
 import { takeHere } from './here.js';
@@ -44,6 +45,12 @@ export interface Store {
 
 /** Bytes of commits that LevelDB holds in memory and in one log file before it makes a table of them. */
 const WRITE_BUFFER_BYTES = 2 * 1_048_576;
+/**
+ * Operations that go as a list. A chained batch costs a third for each, and suits what deletes by the thousand; but
+ * its bytes are freed only once JavaScript's garbage is collected, which does not know of them: under load they were
+ * 60 MiB of memory.
+ */
+const BATCH_OPERATIONS_MAX = 64;
 const SCAN_BYTES_MAX = 1_048_576;
 /** Rows asked of LevelDB at once; the high water mark in bytes usually ends a chunk before. */
 const SCAN_ROWS = 1000;
@@ -135,6 +142,7 @@ function readError(error: unknown): WalError {
   );
 }
 
+type Operation = BatchOperation<Level<string, Buffer> & Compactable, string, Buffer>;
 type LevelSnapshot = ReturnType<Level<string, Buffer>['snapshot']>;
 
 /** What classic-level adds on Node and level's types leave out, as it must also fit browsers. */
@@ -156,6 +164,12 @@ class LevelStore implements Store {
   }
 
   async commit(changes: Changes): Promise<void> {
+    if (changes.size <= BATCH_OPERATIONS_MAX) {
+      const operations = Array.from(changes, ([key, value]): Operation =>
+        value === undefined ? { type: 'del', key } : { type: 'put', key, value },
+      );
+      return await this.#db.batch(operations, { sync: true });
+    }
     const batch = this.#db.batch();
     for (const [key, value] of changes) {
       if (value === undefined) batch.del(key);
