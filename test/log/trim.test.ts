@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { evictOlder } from '../../lib/log/evict.js';
+import { evictOlder, evictToBounds } from '../../lib/log/evict.js';
 import { forget } from '../../lib/log/operations.js';
 import { storedBytes } from '../../lib/log/state.js';
 import { verifyLog } from '../../lib/log/verify.js';
@@ -121,6 +121,29 @@ it('deleted ranges are given back to the file system, step by step', async () =>
       await deliver(log, 'log', 'default', 1);
       await log.trimmer.idle();
     }
+    const drained = await log.measure();
+    assert.ok(drained < 8 * MIB, `${drained} of ${full} bytes`);
+  });
+});
+
+it('what is evicted in an outage is given back, although the cursor and a batch in flight stand before it', async () => {
+  await withLog({ maxBytes: MIB }, async (log) => {
+    for (let n = 0; n < 12; n++) await append(log, 'log', [noise(MIB), noise(MIB)]);
+    await log.trimmer.idle();
+    const full = await log.measure();
+    log.claims.send('log', 'default', { from: 1, to: 1 }, log.claims.removals('log'));
+    for (let left = 22; left >= 2; left -= 2) {
+      const bounds = { kind: 'log', bytesMax: left * MIB };
+      await evictToBounds(
+        log,
+        () => 'drop-oldest',
+        bounds,
+        'size',
+        () => {},
+      );
+      await log.trimmer.idle();
+    }
+    assert.is(log.stream('log').head.seq, 0);
     const drained = await log.measure();
     assert.ok(drained < 8 * MIB, `${drained} of ${full} bytes`);
   });
