@@ -126,9 +126,13 @@ async function holdingOf(
   };
 }
 
-async function bytesOf(log: Log, stream: StreamState, range: Range): Promise<number> {
-  const start = await entryAfter(log.store, stream.kind, range.from - 1);
-  return Math.max(0, (await offsetAfter(log.store, stream, range.to)) - (start?.offset ?? stream.endOffset));
+/** Bytes of a range's entries that are stored: what went behind it, or in its midst, is not. */
+async function bytesOf(log: Log, stream: StreamState, { from, to }: Range): Promise<number> {
+  const start = await entryAfter(log.store, stream.kind, from - 1);
+  if (!start || start.firstSeq > to) return 0;
+  const end = await offsetThrough(log.store, stream, to);
+  const gone = noticedBytes(stream, start.lastSeq) - noticedBytes(stream, to);
+  return Math.max(0, end - start.offset - gone);
 }
 
 /** How far to go to free so many bytes: what is in flight and what went before frees nothing. At least one entry. */

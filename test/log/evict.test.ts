@@ -226,6 +226,18 @@ it('no more goes than is needed where a batch is in flight behind what is free',
   });
 });
 
+it('a stream goes on giving behind a batch in flight: what went there is not held', async () => {
+  await withLog({}, async (log, { clock }) => {
+    await appendTens(log, clock, 10);
+    const all = storedBytes(log.stream('log'));
+    log.claims.send('log', 'default', { from: 1, to: 10 }, log.claims.removals('log'));
+    assert.equal(ranges(await evictDown(log, all * 0.4)), [[11, 70]]);
+    assert.equal(ranges(await evictDown(log, all * 0.2)), [[71, 90]]);
+    assert.equal(await seqsOnDisk(log.store, 'log'), [...numbers(1, 10), ...numbers(91, 100)]);
+    await isSound(log);
+  });
+});
+
 it('a stream that can give nothing, because its one entry is partly in flight, does not spare the others', async () => {
   await withLog({ cursors: ['log/default', 'metrics/default'] }, async (log, { clock }) => {
     await appendTens(log, clock, 1, 'log');
