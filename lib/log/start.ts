@@ -196,7 +196,7 @@ async function open({ dir, create }: StartOptions): Promise<Store> {
     const condition = await conditionOf(dir, 0);
     await setUnclean(dir);
     const store = await openStore(database, condition.is === 'absent' && create !== undefined);
-    if (condition.is === 'absent') for (const path of [database, dir]) await syncFolder(path);
+    if (condition.is === 'absent') await syncFolder(dir);
     return store;
   } catch (error) {
     throw (await isOthersWork(error, database)) ? await lockedError(dir, error) : error;

@@ -3,6 +3,7 @@
 import type { BatchOperation } from 'level';
 import { Level } from 'level';
 import { WalError, messageOf } from '../errors.js';
+import { syncFolder } from './folder.js';
 import { takeHere } from './here.js';
 import type { KeyRange } from './keyspace.js';
 
@@ -78,7 +79,11 @@ export async function openStore(dir: string, create: boolean): Promise<Store> {
   });
   try {
     await db.open();
+    // LevelDB does not make the renaming of CURRENT durable. Were it undone, so would be what the open has found in
+    // the last log file without its having been synced, and by now somebody may have been told that it is there.
+    await syncFolder(dir);
   } catch (error) {
+    await db.close();
     giveBack();
     throw openError(dir, error);
   }
