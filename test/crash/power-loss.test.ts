@@ -13,7 +13,7 @@ import type { WalEvent } from '../../lib/events.js';
 import { Wal } from '../../lib/wal.js';
 import { withFolder } from '../helpers/folder.js';
 import { skipIf } from '../helpers/skip.js';
-import { rounds, seedOfRun } from './long.js';
+import { isLong, rounds, seedOfRun } from './long.js';
 import { labFolder, loseCurrent } from './points.js';
 import { Dice } from './points-random.js';
 import { labOptions } from './points-orders.js';
@@ -31,6 +31,21 @@ process.stdout.write(`crash/power-loss: WAL_SEED=${seed}\n`);
 
 /** What is left is checked in memory where that is possible: a disk would sync it some dozen times. */
 const MEMORY = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
+
+/** What the recorded services must have done to their disks, all of them together, in the long form. */
+const MUST_HAPPEN: Readonly<Record<string, (step: Step) => boolean>> = {
+  'a commit is written': (step) => step.is === 'write' && /db\/\d+\.log$/.test(step.path),
+  'a table is written': (step) => step.is === 'write' && /db\/\d+\.ldb$/.test(step.path),
+  'a table is deleted': (step) => step.is === 'remove' && /db\/\d+\.ldb$/.test(step.path),
+  'a database is opened': (step) => step.is === 'rename' && step.to.endsWith('db/CURRENT'),
+  'the mark is written': (step) => step.is === 'write' && step.path.endsWith('/mark'),
+  'the reserve is made': (step) => step.is === 'write' && step.path.endsWith('/reserve'),
+  'the reserve is given up': (step) => step.is === 'remove' && step.path.endsWith('/reserve'),
+  'a database is set aside': (step) => step.is === 'link' && /\.ldb$/.test(step.to),
+  'a repaired database takes its place': (step) => step.is === 'rename' && step.to.endsWith('/db'),
+};
+const happened = new Set<string>();
+let built = 0;
 
 /** What one service did, from what was there before it. */
 interface Recording {
@@ -147,6 +162,8 @@ async function loseThePower(recording: Recording, count: number, dice: Dice): Pr
   assert.is(witness.isDone, recording.isWhole, 'the whole life of the service was recorded');
   process.stdout.write(`\n${seen.size} folders, ${repaired} of them repaired; ${steps.length} steps\n`);
   assert.ok(seen.size >= count / 2, `${seen.size} distinct folders of ${count}`);
+  built += seen.size;
+  for (const [what, isIt] of Object.entries(MUST_HAPPEN)) if (steps.some(isIt)) happened.add(what);
 }
 
 /** Opens what is left, and checks; with `drains`, that it goes on, too. Returns whether it had to be repaired. */
@@ -195,5 +212,13 @@ skipIf(it, noStrace)('a disk that was full', async () => {
     dice,
   );
 });
+
+if (isLong) {
+  skipIf(it, noStrace)('more than a thousand folders, of services that did everything', () => {
+    process.stdout.write(`\nnote: ${built} folders that a power loss could leave were built and checked\n`);
+    assert.ok(built >= 1000, `${built} folders`);
+    assert.equal([...happened].toSorted(), Object.keys(MUST_HAPPEN).toSorted());
+  });
+}
 
 it.run();

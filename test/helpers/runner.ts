@@ -146,7 +146,9 @@ function killGroup(child: ChildProcess): void {
 function reportOf({ file, ms, output, verdict }: FileRun): string {
   const { passed, skipped, problems } = verdict;
   const counts = `${passed} passed${skipped > 0 ? `, ${skipped} skipped` : ''}, ${seconds(ms)}`;
-  if (problems.length === 0) return `ok    ${file}  ${counts}`;
+  // What a file that passed has to say all the same.
+  const notes = Array.from(output.matchAll(/^note: (.+)$/gm), ([, note]) => `      ${note}`);
+  if (problems.length === 0) return [`ok    ${file}  ${counts}`, ...notes].join('\n');
   return [`FAIL  ${file}  ${counts}`, ...problems.map((problem) => `      ${problem}`), output].join('\n');
 }
 
