@@ -1,4 +1,4 @@
-// `npm run test:soak -- [--minutes N] [--max-bytes 64MB,256MB] [--rate 8MB] [--dir D]`: a service at work for so long
+// `npm run test:soak -- [--minutes N] [--max-bytes 64MB,256MB] [--rate 4MB] [--dir D]`: a service at work for so long
 // with each budget; its disk and memory must stay within bounds. A chart of both goes to the output folder.
 
 import { spawn } from 'node:child_process';
@@ -140,7 +140,7 @@ const { values } = parseArgs({
   options: {
     minutes: { type: 'string', default: '2' },
     'max-bytes': { type: 'string', default: '64MB,256MB' },
-    rate: { type: 'string', default: '8MB' },
+    rate: { type: 'string', default: '4MB' },
     dir: { type: 'string', default: tmpdir() },
     output: { type: 'string', default: '.soak' },
   },
