@@ -2,7 +2,7 @@
 
 import { join } from 'node:path';
 import type { StreamPolicy, WalConfig, WalOptions } from './config.js';
-import { DEFAULTS, checkInteger, resolveConfig } from './config.js';
+import { checkInteger, resolveConfig } from './config.js';
 import { WalError } from './errors.js';
 import { quietly } from './events.js';
 import { Intake } from './intake.js';
@@ -103,8 +103,7 @@ export class Wal<Kinds extends Record<keyof Kinds, object> = DefaultKinds> {
     if (!(await isFolder(join(dir, 'db')))) throw new WalError('WAL_CONFIG', `no log in ${dir}`);
     // A tool that looks in for a moment holds nothing back, and leaves damage to whom the log belongs.
     const reserveBytes = options.reserveBytes ?? 0;
-    const maxBytes = options.maxBytes ?? DEFAULTS.maxBytes;
-    const log = await Log.open({ ...logOptions(config), maxBytes, dir, reserveBytes, repairs: false });
+    const log = await Log.open({ ...logOptions(config), dir, reserveBytes, repairs: false });
     const streams = new Map(config.streams);
     for (const { kind, cursors } of log.streams.values()) {
       const base: StreamPolicy = streams.get(kind) ?? { ...config.streams.get('audit')!, whenFull: 'reject' };
@@ -334,11 +333,6 @@ export class Wal<Kinds extends Record<keyof Kinds, object> = DefaultKinds> {
   }
 }
 
-function logOptions({
-  clock,
-  maxBytes,
-  reserveBytes,
-  onEvent,
-}: WalConfig): Omit<LogOptions, 'dir' | 'repairs'> {
-  return { clock, maxBytes, reserveBytes, onEvent: quietly(onEvent) };
+function logOptions({ clock, reserveBytes, onEvent }: WalConfig): Omit<LogOptions, 'dir' | 'repairs'> {
+  return { clock, reserveBytes, onEvent: quietly(onEvent) };
 }

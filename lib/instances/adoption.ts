@@ -71,7 +71,6 @@ export class Adoption {
     const log = await Log.open({
       dir,
       clock: policy.clock,
-      maxBytes: policy.maxBytes,
       // What its owner has reserved stays as it is. To repair, and to migrate, is its owner's to do as well.
       reserveBytes: 0,
       repairs: false,

@@ -30,8 +30,6 @@ import { Trimmer } from './trim.js';
 import { setClean } from './unclean.js';
 
 export interface LogOptions extends StartOptions {
-  /** Bytes that the log may hold: how much is deleted before it is compacted follows from it. */
-  readonly maxBytes: number;
   /** Bytes of disk to hold back for a full one; 0 for none. */
   readonly reserveBytes: number;
   readonly onEvent: (event: LogEvent) => void;
@@ -66,7 +64,7 @@ export class Log {
   #closing: Promise<void> | undefined;
 
   private constructor(store: Store, identity: LogIdentity, streams: Streams, options: LogOptions) {
-    const { dir, clock, onEvent, maxBytes, reserveBytes } = options;
+    const { dir, clock, onEvent, reserveBytes } = options;
     const handle = new Handle(store, options.repairs ? () => this.#meetDamage() : undefined);
     this.#handle = handle;
     this.#mark = new Mark(dir, identity.logId, clock);
@@ -79,7 +77,7 @@ export class Log {
     this.clock = clock;
     this.reserveBytes = reserveBytes;
     this.#streams = streams;
-    this.trimmer = new Trimmer(this, handle, compactStep(maxBytes));
+    this.trimmer = new Trimmer(this, handle);
     this.#writer = new Writer(streams, {
       clock,
       writerId: () => this.#writerId,
@@ -323,12 +321,4 @@ export class Log {
   measure(): Promise<number> {
     return this.#gauge.measure(this.#streams);
   }
-}
-
-/**
- * Bytes that are deleted before they are compacted: a sixteenth of the budget, but never so little that compacting
- * is all that happens, nor so much that what is deleted weighs on the disk.
- */
-function compactStep(maxBytes: number): number {
-  return Math.min(8 * 1_048_576, Math.max(4 * 1_048_576, Math.floor(maxBytes / 16)));
 }

@@ -45,7 +45,7 @@ export interface Store {
 }
 
 /** Bytes of commits that LevelDB holds in memory and in one log file before it makes a table of them. */
-const WRITE_BUFFER_BYTES = 2 * 1_048_576;
+const WRITE_BUFFER_BYTES = 1_048_576;
 /**
  * Operations that go as a list. A chained batch costs a third for each, and suits what deletes by the thousand; but
  * its bytes are freed only once JavaScript's garbage is collected, which does not know of them: under load they were
@@ -73,8 +73,8 @@ export async function openStore(dir: string, create: boolean): Promise<Store> {
     compression: false,
     // LevelDB maps up to a thousand tables otherwise, and RSS follows the size of the log.
     maxOpenFiles: 50,
-    // What a compaction writes before it deletes what it has read grows with it: with LevelDB's 4 MiB, a log of
-    // 64 MiB went 18 MiB further over its budget for a moment, and appends were no faster.
+    // What a compaction writes before it deletes what it has read grows with it, up to a dozen buffers where LevelDB
+    // lags behind: with 2 MiB, a folder was 40 MiB over its budget of 64 for a moment, with LevelDB's 4 MiB more yet.
     writeBufferSize: WRITE_BUFFER_BYTES,
   });
   try {

@@ -15,6 +15,8 @@ import { freeBytes } from './reserve.js';
 
 /** Entries deleted in one commit at most. */
 export const DELETES_MAX = 5000;
+/** Bytes deleted from all streams before a range is compacted: smaller steps compact most of the time, larger ones overshoot. */
+const STEP_BYTES = 4 * 1_048_576;
 /** Free bytes with which no commit is refused while a step is compacted. */
 const ROOM_BYTES = 64 * 1_048_576;
 /** What goes from the head on; damage and refusals may be anywhere. */
@@ -23,8 +25,6 @@ const EVICTIONS: ReadonlySet<GapReason> = new Set(['size', 'age', 'disk-full']);
 export class Trimmer {
   readonly #log: Log;
   readonly #store: Handle;
-  /** Bytes deleted from all streams before a range is compacted: smaller steps compact most of the time, larger ones overshoot. */
-  readonly #stepBytes: number;
   /** By kind: the bytes deleted ever, at the last compaction. */
   readonly #compacted = new Map<string, number>();
   /** By kind: bytes of delivered records to keep. */
@@ -34,10 +34,9 @@ export class Trimmer {
   #running: Promise<void> | undefined;
   #closed = false;
 
-  constructor(log: Log, store: Handle, stepBytes: number) {
+  constructor(log: Log, store: Handle) {
     this.#log = log;
     this.#store = store;
-    this.#stepBytes = stepBytes;
   }
 
   keepDelivered(kind: string, bytes: number): void {
@@ -106,7 +105,7 @@ export class Trimmer {
       deleted += own;
       if (own > (most?.deleted ?? 0)) most = { kind: stream.kind, deleted: own };
     }
-    return deleted >= this.#stepBytes ? most?.kind : undefined;
+    return deleted >= STEP_BYTES ? most?.kind : undefined;
   }
 
   /** Bytes deleted since the last compaction. */
@@ -166,7 +165,7 @@ export class Trimmer {
 
   async #compact(stream: StreamState): Promise<void> {
     this.#compacted.set(stream.kind, deletedBytes(stream));
-    await this.#compactRange(entriesUpTo(stream.kind, deletedUpTo(stream)), this.#stepBytes);
+    await this.#compactRange(entriesUpTo(stream.kind, deletedUpTo(stream)), STEP_BYTES);
   }
 
   /** Beside the commits, unless one of them may be refused meanwhile: see `Handle.compact`. `bytes`: what is rewritten at most. */

@@ -78,7 +78,6 @@ export function openLog(dir: string, clock: Clock, options: Partial<LogOptions> 
     dir,
     create: { service: 'test', instance: 'main' },
     clock,
-    maxBytes: 268_435_456,
     repairs: false,
     reserveBytes: 0,
     onEvent: () => {},

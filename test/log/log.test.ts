@@ -120,7 +120,6 @@ it('no log is made where none is asked for', async () => {
     const { create: _, ...options } = { create: undefined, clock: systemClock, dir };
     const opened = Log.open({
       ...options,
-      maxBytes: 1_048_576,
       repairs: false,
       reserveBytes: 0,
       onEvent: () => {},
