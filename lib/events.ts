@@ -32,6 +32,8 @@ type AnyEvent =
   | { type: 'offer-failed'; kind: string; code: WalErrorCode; message: string }
   /** A shipper makes no progress and says why. Raised once per outage. */
   | { type: 'ship-failing'; kind: string; shipper: string; sink: string; message: string }
+  /** A shipper has put so much aside that it sends nothing more, until the quarantine holds less. */
+  | { type: 'ship-stopped'; kind: string; shipper: string; message: string }
   /** The outage is over. */
   | { type: 'ship-recovered'; kind: string; shipper: string; sink: string; failedAttempts: number }
   /** The disk refused a commit. The log opens its database again and goes on; `recovered` tells when. */

@@ -47,12 +47,15 @@ export interface ShipperStats {
   /** Epoch ms of the last acknowledgement since open. */
   lastShipAt?: number;
   lastError?: string;
+  /** How far the destination's clock is ahead of this one, as its last answer told; it goes into the tokens. */
+  clockSkewMs?: number;
 }
 
 /** What stats need of a running shipper. */
 export interface ShipperView {
   readonly state: ShipperState;
   readonly lastShipAt: number | undefined;
+  readonly clockSkewMs: number | undefined;
 }
 
 export function statsOf(
@@ -92,13 +95,17 @@ export function statsOf(
 
 function shipperStats(shipper: ShipperView | undefined): Pick<ShipperStats, 'state'> & Partial<ShipperStats> {
   if (!shipper) return { state: 'none' };
-  const { state, lastShipAt } = shipper;
-  const shipped = lastShipAt === undefined ? {} : { lastShipAt };
+  const { state, lastShipAt, clockSkewMs } = shipper;
+  const shipped = {
+    ...(lastShipAt !== undefined && { lastShipAt }),
+    ...(clockSkewMs !== undefined && { clockSkewMs }),
+  };
   switch (state.at) {
     case 'waiting':
     case 'open':
       return { state: state.at, ...shipped, nextAttemptAt: state.until, lastError: state.error };
     case 'stopped':
+      return { state: state.at, ...shipped, ...(state.error !== undefined && { lastError: state.error }) };
     case 'idle':
     case 'shipping':
       return { state: state.at, ...shipped };

@@ -43,6 +43,8 @@ export class Log {
   readonly clock: Clock;
   /** Bytes of disk that are held back for a full one. */
   readonly reserveBytes: number;
+  /** Bytes of records that were put aside, beyond which no more should be: a tenth of what the log may hold. */
+  readonly quarantineBytesMax: number;
   readonly trimmer: Trimmer;
   /**
    * Called when the disk is full and the database open again: gives up bytes of what is stored until there is
@@ -76,6 +78,7 @@ export class Log {
     this.dir = dir;
     this.clock = clock;
     this.reserveBytes = reserveBytes;
+    this.quarantineBytesMax = Math.floor(maxBytes / 10);
     this.#streams = streams;
     this.trimmer = new Trimmer(this, handle);
     this.#writer = new Writer(streams, {

@@ -1,5 +1,5 @@
-// One batch until it is settled: tries, waits, tries again, for ever, until a receipt proves it or it is told
-// to stop. Knows nothing of the log.
+// One batch until it is settled: tries, waits, tries again, for ever, until a receipt proves it, the destination
+// refuses it, or it is told to stop. Knows nothing of the log.
 
 import pRetry, { AbortError } from 'p-retry';
 import type { Clock } from '../clock.js';
@@ -15,6 +15,8 @@ const WAIT_MS_MAX = 60_000;
 const WAIT_MS_FIRST = 1_000;
 /** A destination may ask for patience, not for silence without end. */
 const RETRY_AFTER_MS_MAX = 3_600_000;
+/** Lines of the first batch after the breaker was open: it is sent to see whether the destination is back. */
+export const PROBE_LINES_MAX = 64;
 
 export interface DeliveryContext {
   readonly sink: Sink;
@@ -35,6 +37,10 @@ export type Delivery =
   | { is: 'settled'; refused: readonly RefusedRecord[] }
   /** The destination takes less at a time; split it. */
   | { is: 'too-large' }
+  /** The destination says that the content is wrong, or that a single line is too large. */
+  | { is: 'refused'; error: SinkError }
+  /** The breaker was open: begin with less. */
+  | { is: 'held-back' }
   | { is: 'stopped' };
 
 /**
@@ -44,19 +50,24 @@ export type Delivery =
  */
 export async function deliver(batch: Batch, context: DeliveryContext): Promise<Delivery> {
   const { sink, breaker, clock, signal } = context;
-  let tooLarge = false;
+  let given: Delivery | undefined;
+  let wasOpen = false;
   try {
     const refused = await pRetry(
       async (attempt) => {
         if (signal.aborted) throw new AbortError('stopped');
+        if (wasOpen && batch.count > PROBE_LINES_MAX) {
+          given = { is: 'held-back' };
+          throw new AbortError('held back');
+        }
         try {
           return await breaker.run(async () => {
             context.onTry();
             return await prove(batch, await trySend(sink, batch, { signal, attempt }));
           });
         } catch (error) {
-          tooLarge = error instanceof SinkError && error.failure === 'too-large' && batch.count > 1;
-          if (tooLarge || signal.aborted || isUnreadable(error)) throw new AbortError(error as Error);
+          given = givenBack(error, batch);
+          if (given || signal.aborted || isUnreadable(error)) throw new AbortError(error as Error);
           throw error;
         }
       },
@@ -68,6 +79,7 @@ export async function deliver(batch: Batch, context: DeliveryContext): Promise<D
         maxTimeout: 0,
         onFailedAttempt: async ({ error, attemptNumber }) => {
           const waitMs = waitAfter(error as SinkError, attemptNumber, breaker.openForMs, context.random());
+          wasOpen ||= breaker.openForMs > 0;
           context.onFailed(error as SinkError, waitMs);
           await clock.sleep(waitMs, signal);
         },
@@ -75,10 +87,18 @@ export async function deliver(batch: Batch, context: DeliveryContext): Promise<D
     );
     return { is: 'settled', refused };
   } catch (error) {
-    if (tooLarge) return { is: 'too-large' };
+    if (given) return given;
     if (signal.aborted) return { is: 'stopped' };
     throw error;
   }
+}
+
+/** What trying the same batch again would not change; `undefined` for anything else. */
+function givenBack(error: unknown, batch: Batch): Delivery | undefined {
+  if (!(error instanceof SinkError)) return undefined;
+  if (error.failure === 'refused') return { is: 'refused', error };
+  if (error.failure !== 'too-large') return undefined;
+  return batch.count > 1 ? { is: 'too-large' } : { is: 'refused', error };
 }
 
 /** One try. Whatever a sink throws becomes a SinkError: p-retry gives up on a TypeError, and an outage is no bug of ours. */
@@ -103,7 +123,7 @@ function isUnreadable(error: unknown): boolean {
  */
 export function waitAfter(error: SinkError, attempt: number, openForMs: number, random: number): number {
   const bound = Math.min(WAIT_MS_MAX, WAIT_MS_FIRST * 2 ** Math.min(attempt - 1, 10));
-  const needsSomeone = ['unauthorized', 'misconfigured', 'refused', 'too-large'].includes(error.failure);
+  const needsSomeone = ['unauthorized', 'misconfigured'].includes(error.failure);
   const jittered = needsSomeone ? WAIT_MS_MAX * (0.5 + random / 2) : bound * random;
   const waitMs = openForMs > 0 ? openForMs : jittered;
   const askedMs = Math.min(error.retryAfterMs ?? 0, RETRY_AFTER_MS_MAX);

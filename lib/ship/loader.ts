@@ -38,6 +38,8 @@ export class Loader {
   #hurried = 0;
   /** Lines in a batch: fewer while the destination takes fewer. */
   #batchMax: number;
+  /** Lines in a batch while one is searched that the destination refuses. */
+  #searchMax = Infinity;
   #rows = 8;
 
   constructor(context: LoaderContext) {
@@ -67,9 +69,18 @@ export class Loader {
     return () => this.#hurried--;
   }
 
-  /** The destination takes fewer lines than this at once. */
-  halve(lines: number): void {
-    this.#batchMax = Math.max(1, Math.floor(lines / 2));
+  /** The destination takes no more than so many lines for now; from there, batches grow. */
+  shrink(lines: number): void {
+    this.#batchMax = Math.max(1, Math.min(this.#batchMax, lines));
+  }
+
+  /** While something is refused, batches have at most so many lines. */
+  search(lines: number): void {
+    this.#searchMax = lines;
+  }
+
+  get #linesMax(): number {
+    return Math.min(this.#batchMax, this.#searchMax);
   }
 
   /** A batch was taken: try twice as much next time, up to what is wanted. */
@@ -94,7 +105,7 @@ export class Loader {
     while (this.#lingerLeftMs() === 0) {
       const stream = log.stream(kind);
       const removals = log.claims.removals(kind);
-      const bounds = { upTo: stream.lastSeq, recordsMax: this.#batchMax, lineBytesMax: batchBytes };
+      const bounds = { upTo: stream.lastSeq, recordsMax: this.#linesMax, lineBytesMax: batchBytes };
       const chunk = await readAfter(log.store, stream, this.#readTo, { ...bounds, rows: this.#rows });
       this.#rows = Math.max(1, chunk.rows);
       const damage = chunk.steps.find((step) => step.is === 'damage')?.damage;
@@ -108,6 +119,24 @@ export class Loader {
       await this.#lose(loaded, removals);
     }
     return undefined;
+  }
+
+  /** The first record above a seq, as a batch of its own; `undefined` where none is there that can be read. */
+  async single(after: number): Promise<LoadedBatch | undefined> {
+    const { log, kind, batchBytes } = this.#context;
+    let from = after;
+    for (;;) {
+      const stream = log.stream(kind);
+      const removals = log.claims.removals(kind);
+      const bounds = { upTo: stream.lastSeq, recordsMax: 1, lineBytesMax: batchBytes, rows: 1 };
+      const [step] = (await readAfter(log.store, stream, from, bounds)).steps;
+      if (!step || step.is === 'damage') return undefined;
+      from = step.to;
+      if (step.is === 'notice') continue;
+      const bodies = { notices: false, lineBytesMax: batchBytes };
+      const loaded = await loadBatch(log.identity, kind, [step], removals, bodies);
+      return 'batch' in loaded ? loaded : undefined;
+    }
   }
 
   async #waitForMore(): Promise<void> {
@@ -132,7 +161,7 @@ export class Loader {
     const { log, kind, clock, lingerMs } = this.#context;
     if (this.#waitingSince === undefined) return undefined;
     const waiting = log.stream(kind).lastSeq - this.#readTo;
-    if (waiting >= this.#batchMax || this.#hurried > 0 || this.#full) return 0;
+    if (waiting >= this.#linesMax || this.#hurried > 0 || this.#full) return 0;
     return Math.max(0, this.#waitingSince + lingerMs - clock.monotonic());
   }
 

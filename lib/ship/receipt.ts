@@ -1,9 +1,13 @@
 // What a receipt proves: every line of the batch accounted for once, and nothing that was not sent. A receipt
 // deletes, so nothing of it is taken on trust. Knows no retries and no log.
 
+import type { Quarantined } from '../log/operations.js';
 import type { WireLine } from '../records.js';
 import type { Batch, Receipt } from './sink.js';
 import { SinkError } from './sink.js';
+
+/** Characters of what a destination says that are kept with a record. */
+const KEPT_CHARS_MAX = 1024;
 
 /** A record that the destination refuses while it takes others of the same batch. */
 export interface RefusedRecord {
@@ -33,6 +37,32 @@ export async function prove(batch: Batch, receipt: unknown): Promise<readonly Re
   return await refusedRecords(batch, reasons);
 }
 
+/** What a receipt refuses, as it is put aside. A receipt says why in its reasons, and nothing else. */
+export function putAside(refused: readonly RefusedRecord[]): Quarantined[] {
+  return refused.map(({ seq, line, reason }) => ({
+    seq,
+    line,
+    reason: reason.slice(0, KEPT_CHARS_MAX),
+    status: undefined,
+    response: undefined,
+  }));
+}
+
+/** A record that was refused as a batch of its own, as it is put aside. */
+export async function putAsideAlone(
+  batch: Batch,
+  { message, status, response }: SinkError,
+): Promise<Quarantined> {
+  const line = (await batch.lines()).toString('utf8').trimEnd();
+  return {
+    seq: batch.lastSeq,
+    line,
+    reason: message.slice(0, KEPT_CHARS_MAX),
+    status,
+    response: response?.slice(0, KEPT_CHARS_MAX),
+  };
+}
+
 async function refusedRecords(
   batch: Batch,
   reasons: ReadonlyMap<string, string>,
@@ -57,10 +87,8 @@ async function refusedRecords(
   if (refused.length !== reasons.size) throw unproven('it rejects lines that are not in the batch');
   if (refused.length === records) {
     const [first] = refused;
-    throw new SinkError(
-      'refused',
-      `the destination rejects every record, ${first?.seq} first: ${first?.reason}`,
-    );
+    const what = records === 1 ? 'the record' : 'every record, first';
+    throw new SinkError('refused', `the destination rejects ${what} ${first?.seq}: ${first?.reason}`);
   }
   return refused;
 }

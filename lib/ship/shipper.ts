@@ -9,10 +9,10 @@ import type { Acknowledgement, Quarantined } from '../log/operations.js';
 import { acknowledge } from '../log/operations.js';
 import type { Breaker } from './breaker.js';
 import type { LoadedBatch } from './batch.js';
-import { refusalNotices } from './batch.js';
 import type { Delivery } from './delivery.js';
 import { deliver } from './delivery.js';
 import { Loader } from './loader.js';
+import { Settling } from './settling.js';
 import type { Batch, Sink } from './sink.js';
 import { Wake } from './wake.js';
 
@@ -37,6 +37,7 @@ export type ShipperState =
   | { at: 'shipping'; from: number; to: number }
   /** A try failed; the next one comes at `until` (epoch ms). `open`: the circuit breaker holds it back. */
   | { at: 'waiting' | 'open'; until: number; attempt: number; error: string }
+  /** With an error while its quarantine holds too much: it goes on by itself once that holds less. */
   | { at: 'stopped'; error?: string };
 
 export interface ShipperContext {
@@ -55,7 +56,9 @@ export class Shipper {
   readonly #context: ShipperContext;
   readonly #abort = new AbortController();
   readonly #loader: Loader;
+  readonly #settling: Settling;
   readonly #progress = new Wake();
+  readonly #committed = new Wake();
   readonly #running: Promise<void>;
   readonly #unsubscribe: () => void;
   #state: ShipperState = { at: 'idle' };
@@ -72,17 +75,28 @@ export class Shipper {
   constructor(context: ShipperContext) {
     this.#context = context;
     const { log, kind, clock, sink, options, onEvent } = context;
+    const { signal } = this.#abort;
     this.#loader = new Loader({
       ...options,
       log,
       kind,
       clock,
       notices: sink.notices !== false,
-      signal: this.#abort.signal,
+      signal,
       onLost: ({ from, to }) => onEvent({ type: 'lost', kind, from, to, reason: 'corrupt' }),
+    });
+    this.#settling = new Settling({
+      ...context,
+      identity: log.identity,
+      loader: this.#loader,
+      signal,
+      deliver: (batch) => this.#deliver(batch),
+      claim: (loaded) => this.#claim(loaded),
+      onRefused: (error, waitMs) => this.#failed('waiting', waitMs, error.message),
     });
     this.#unsubscribe = log.onCommit((changedKinds) => {
       if (changedKinds.includes(kind)) this.#loader.look();
+      this.#committed.notify();
     });
     this.#running = this.#run();
   }
@@ -97,6 +111,11 @@ export class Shipper {
 
   get state(): ShipperState {
     return this.#state;
+  }
+
+  /** How far the destination's clock is ahead, where the sink knows: ms. */
+  get clockSkewMs(): number | undefined {
+    return this.#context.sink.clockSkewMs;
   }
 
   /** When a batch was last acknowledged: epoch ms. */
@@ -186,6 +205,7 @@ export class Shipper {
     this.#loader.rewind(this.#cursorSeq());
     try {
       while (!this.#abort.signal.aborted) {
+        await this.#awaitRoom();
         const loaded = (await ahead) ?? (await this.#loader.next(() => (this.#state = { at: 'idle' })));
         ahead = undefined;
         if (!loaded) break;
@@ -194,24 +214,28 @@ export class Shipper {
           continue;
         }
         // One batch ahead is read while this one is on its way.
-        ahead = this.#loader.ready();
-        ahead.catch(() => {});
-        const settlement = await this.#settle(loaded);
+        if (!this.#settling.isSearching) ahead = this.#loader.ready();
+        ahead?.catch(() => {});
+        const settlement = await this.#settling.settle(loaded);
         this.#sending = false;
-        if (!settlement) break;
-        if (settlement === 'too-large') {
-          this.#loader.halve(loaded.batch.count);
+        if (settlement.is === 'stopped') break;
+        if (settlement.is === 'again') {
           await ahead;
           ahead = undefined;
           await this.#startOver(acknowledged);
+          // Only now: what was delivered before makes batches grow when it is acknowledged.
+          if (settlement.linesMax !== undefined) this.#loader.shrink(settlement.linesMax);
           continue;
         }
+        const { quarantined } = settlement;
         this.#deliveredTo = loaded.to;
-        const acknowledging = this.#acknowledge(loaded, settlement);
+        const acknowledging = this.#acknowledge(loaded, quarantined);
         acknowledging.catch(() => {});
         acknowledged.push(acknowledging);
         // Delivery goes on while acknowledgements are on their way to the disk, or wait for it to have room.
         if (acknowledged.length > ACKNOWLEDGING_MAX) await acknowledged.shift();
+        // What is put aside is counted before more of it can come.
+        if (quarantined.length > 0) await Promise.all(acknowledged.splice(0));
       }
       await Promise.all(acknowledged);
     } finally {
@@ -240,22 +264,19 @@ export class Shipper {
     return this.#sending;
   }
 
-  /** Delivers a batch; then, where single records were refused, the notices that stand for them. */
-  async #settle(loaded: LoadedBatch): Promise<readonly Quarantined[] | 'too-large' | undefined> {
-    const { log, kind, clock } = this.#context;
-    if (loaded.batch.count === 0) return [];
-    const delivery = await this.#deliver(loaded.batch);
-    if (delivery.is === 'too-large') return 'too-large';
-    if (delivery.is === 'stopped') return undefined;
-    const { refused } = delivery;
-    if (refused.length > 0 && this.#context.sink.notices !== false) {
-      const seqs = refused.map((record) => record.seq);
-      const notices = await this.#deliver(refusalNotices(log.identity, kind, seqs, clock.now()));
-      // Nothing is acknowledged yet: the batch comes again, whole or in parts, and with it the notices.
-      if (notices.is === 'too-large') return 'too-large';
-      if (notices.is === 'stopped') return undefined;
-    }
-    return refused.map((record) => ({ ...record, status: undefined, response: undefined }));
+  /** Waits while this shipper has put records aside and the log's quarantine holds more than it may. */
+  async #awaitRoom(): Promise<void> {
+    const { log, kind, onEvent } = this.#context;
+    const { signal } = this.#abort;
+    const isFull = () =>
+      log.quarantineBytes > log.quarantineBytesMax &&
+      (log.stream(kind).cursors.get(this.name)?.quarantineBytes ?? 0) > 0;
+    if (!isFull()) return;
+    const error = `the quarantine holds ${log.quarantineBytes} bytes, ${log.quarantineBytesMax} may be (a tenth of maxBytes); look with nv-wal dump --quarantine and send it again`;
+    this.#state = { at: 'stopped', error };
+    onEvent({ type: 'ship-stopped', kind, shipper: this.name, message: error });
+    this.#progress.notify();
+    while (isFull() && !signal.aborted) await this.#committed.wait(signal);
   }
 
   async #deliver(batch: Batch): Promise<Delivery> {
@@ -274,7 +295,7 @@ export class Shipper {
         this.#failed(breaker.openForMs > 0 ? 'open' : 'waiting', waitMs, error.message);
       },
     });
-    if (delivery.is === 'settled') log.claims.tried(kind, this.name);
+    if (delivery.is === 'settled' || delivery.is === 'refused') log.claims.tried(kind, this.name);
     return delivery;
   }
 

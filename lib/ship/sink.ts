@@ -9,6 +9,9 @@
  *   the answer and the acknowledgement), so the destination must be idempotent by the lines' ids.
  * - Resolving deletes: resolve only when the destination has the batch as durably as it ever will.
  * - Throw a `SinkError` to say what kind of failure it was; any other error counts as an outage.
+ * - Mostly seqs go up from batch to batch, but not always: where records are refused, later ones may be sent before
+ *   them, singly, to see whether anything is taken; they come again in their turn, and are duplicates then. The
+ *   notice for a refused record comes behind the batch that it was in. So order by seq, not by arrival.
  * - Honour `signal`: it fires on `stop` and `close`; what `send` rejects with then does not matter.
  */
 export interface Sink {
@@ -16,6 +19,8 @@ export interface Sink {
   readonly name: string;
   /** `false` where the destination cannot take notices; they are then settled without being sent. @default true */
   readonly notices?: boolean;
+  /** How far the destination's clock is ahead of this one, in ms, where the sink has measured it; shown in stats. */
+  readonly clockSkewMs?: number | undefined;
   send(batch: Batch, context: SendContext): Promise<Receipt>;
   close?(): Promise<void>;
 }

@@ -141,14 +141,21 @@ it('what can’t be read here is no outage there', async () => {
   assert.is(run.sink.sent.length, 1);
 });
 
-it('a batch that is too large is given back to be split, one line is not', async () => {
-  const tooLarge = throwing(new SinkError('too-large', 'answered 413'));
-  assert.equal(await new Run(tooLarge).ended, { is: 'too-large' });
-  const run = new Run(tooLarge, batchOf(recordLines(1)));
-  await run.wait(3);
-  assert.is(run.is, undefined);
-  run.stop();
-  await run.ended;
+it('what trying again would not change is given back', async () => {
+  const tooLarge = new SinkError('too-large', 'answered 413');
+  const refused = new SinkError('refused', 'answered 400');
+  assert.equal(await new Run(throwing(tooLarge)).ended, { is: 'too-large' });
+  // There is nothing to split in one line.
+  const alone = await new Run(throwing(tooLarge), batchOf(recordLines(1))).ended;
+  assert.equal(alone, { is: 'refused', error: tooLarge });
+  assert.equal(await new Run(throwing(refused)).ended, { is: 'refused', error: refused });
+});
+
+it('after the breaker was open, a batch of more than 64 lines is given back instead of sent again', async () => {
+  const many = new Run(throwing(new SinkError('outage', 'nobody')), batchOf(recordLines(65)));
+  await many.wait(5);
+  assert.equal(await many.ended, { is: 'held-back' });
+  assert.is(many.sink.sent.length, 5);
 });
 
 it('stop ends a request that hangs, at once', async () => {
@@ -225,7 +232,7 @@ it('waits by full jitter under a doubling bound of at most a minute', () => {
 });
 
 it('where someone has to change something first, waits half a minute to a minute from the start', () => {
-  const kinds: FailureKind[] = ['unauthorized', 'misconfigured', 'refused', 'too-large'];
+  const kinds: FailureKind[] = ['unauthorized', 'misconfigured'];
   for (const failure of kinds) {
     assert.is(waitAfter(new SinkError(failure, ''), 1, 0, 0), 30_000);
     assert.is(waitAfter(new SinkError(failure, ''), 1, 0, 1), 60_000);

@@ -15,8 +15,11 @@ import { withWal } from '../helpers/wal.js';
 
 const it = suite('ship/ledger');
 
+/** The same sequences every time, unless another seed is asked for. */
+const SEED = Number(process.env['WAL_SEED'] ?? 1);
+
 /** How a destination answers: `lost` is one that took the batch, and whose answer never arrived. */
-type Answer = 'takes' | 'lost' | 'fails' | 'unproven' | 'too-large' | 'rejects';
+type Answer = 'takes' | 'lost' | 'fails' | 'unproven' | 'too-large' | 'refuses' | 'rejects';
 
 const NAMES = ['one', 'two'] as const;
 type Name = (typeof NAMES)[number];
@@ -55,8 +58,11 @@ class Destination {
     if (how === 'takes') answer.resolve(this.#store(sent));
     else if (how === 'rejects') answer.resolve(this.#reject(sent));
     else if (how === 'unproven') answer.resolve({ accepted: sent.batch.count + 1 });
-    else if (how === 'too-large') answer.reject(new SinkError('too-large', 'answered 413'));
-    else {
+    else if (how === 'too-large' || how === 'refuses') {
+      // A line that is refused alone comes, or its notice does, behind those that are sent for evidence.
+      if (sent.batch.count === 1) this.archive.refused.add(sent.batch.lastSeq);
+      answer.reject(new SinkError(how === 'refuses' ? 'refused' : how, 'not this'));
+    } else {
       if (how === 'lost') this.#store(sent);
       answer.reject(new SinkError('outage', 'no answer'));
     }
@@ -168,7 +174,7 @@ class Schedule {
     for (const destination of this.#destinations.values()) destination.open();
     const stats = () => this.#wal.stats().streams['log']!;
     await until(() => {
-      this.#opened.clock.advance(60_000);
+      this.#opened.clock.advance(300_000);
       return NAMES.every((name) => stats().shippers[name]!.seq === stats().lastSeq);
     }, 'all is delivered');
     this.check();
@@ -222,6 +228,7 @@ const how = fc.constantFrom<Answer>(
   'fails',
   'unproven',
   'too-large',
+  'refuses',
   'rejects',
 );
 const step: fc.Arbitrary<Step> = fc.oneof(
@@ -244,7 +251,7 @@ it('every record is delivered, dropped or put aside once, whatever comes in betw
         await schedule.finish();
       });
     }),
-    { numRuns: 15, endOnFailure: true, includeErrorInReport: true },
+    { numRuns: 15, seed: SEED, endOnFailure: true, includeErrorInReport: true },
   );
 });
 
