@@ -1,6 +1,7 @@
 // The public API: named exports, no logic.
 
 export { Wal } from './wal.js';
+export type { QuarantinedItem, ResendOptions } from './quarantine.js';
 export type { AppendReceipt, CompactReport, EvictOptions, EvictReport } from './reports.js';
 export { s2sTokenFromEnv, walOptionsFromEnv } from './environment.js';
 export type { HttpSinkOptions, S2sTokenOptions, StreamPolicy, TokenProvider, WalOptions } from './config.js';

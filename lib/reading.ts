@@ -22,7 +22,15 @@ export interface ReadOptions {
 
 /** A record, or the notice in the place of records that are gone. */
 export type ReadItem<Row = Record<string, unknown>> =
-  | { id: string; seq: number; kind: string; record: Row; appendedAt: number }
+  | {
+      id: string;
+      seq: number;
+      kind: string;
+      record: Row;
+      /** The id of the refused record that this one was appended for. See `Wal.resend`. */
+      resendOf?: string;
+      appendedAt: number;
+    }
   | { id: string; seq: number; kind: string; gap: Gap; appendedAt: number };
 
 const CHUNK_RECORDS_MAX = 1000;
@@ -84,8 +92,10 @@ async function itemsOf<Row>(log: Log, kind: string, step: Step): Promise<ReadIte
     const lines = await recordLines(step);
     if (Array.isArray(lines)) {
       return lines.map((line) => {
-        const { id, seq, record } = JSON.parse(line) as WireLine & { record: Row };
-        return { id, seq, kind, record, appendedAt: step.entry.appendedAt };
+        const wire = JSON.parse(line) as WireLine & { record: Row; resendOf?: string };
+        const { id, seq, record, resendOf } = wire;
+        const again = resendOf === undefined ? {} : { resendOf };
+        return { id, seq, kind, record, ...again, appendedAt: step.entry.appendedAt };
       });
     }
   }

@@ -48,7 +48,14 @@ export interface Gap {
 
 /** A line of the log's body on the wire, parsed: a record or, in a record's place, a notice. */
 export type WireLine =
-  | { id: string; seq: number; kind: string; record: Record<string, unknown> }
+  | {
+      id: string;
+      seq: number;
+      kind: string;
+      record: Record<string, unknown>;
+      /** The id of a refused record that this one was appended for, with the same content. */
+      resendOf?: string;
+    }
   | { id: string; seq: number; kind: string; gap: Gap };
 
 export const KIND_PATTERN = /^[a-z][a-z0-9_-]{0,31}$/;
@@ -106,6 +113,11 @@ export function recordId(writerId: string, kind: string, seq: number): string {
 /** A record's line, `\n` included. `json` is what `encodeRecord` returned. */
 export function recordLine(writerId: string, kind: string, seq: number, json: string): string {
   return `{"id":"${writerId}:${kind}:${seq}","seq":${seq},"kind":"${kind}","record":${json}}\n`;
+}
+
+/** What stands in the place of a record's JSON in the line of one that is appended for a refused one. */
+export function resentJson(json: string, oldId: string): string {
+  return `${json},"resendOf":${JSON.stringify(oldId)}`;
 }
 
 export function gapId(logId: string, kind: string, gap: { from: number; to: number }): string {

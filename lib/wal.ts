@@ -10,13 +10,16 @@ import type { ImportOptions, ImportReport } from './import/import.js';
 import { importFiles } from './import/import.js';
 import { Presence } from './instances/presence.js';
 import { takeLog } from './instances/take.js';
-import { droppedEvents, evictOlder, evictToBounds } from './log/evict.js';
+import { evictOnDemand } from './evicting.js';
+import { droppedEvents } from './log/evict.js';
 import type { Eviction } from './log/evict.js';
 import { isFolder } from './log/folder.js';
 import type { LogOptions } from './log/log.js';
 import { Log } from './log/log.js';
 import { forget } from './log/operations.js';
 import { Retainer } from './log/retain.js';
+import type { QuarantinedItem, ResendOptions } from './quarantine.js';
+import { Quarantine } from './quarantine.js';
 import type { AppendReceipt, CompactReport, EvictOptions, EvictReport } from './reports.js';
 import type { ReadItem, ReadOptions } from './reading.js';
 import { readItems } from './reading.js';
@@ -48,6 +51,7 @@ export class Wal<Kinds extends Record<keyof Kinds, object> = DefaultKinds> {
   readonly #retainer: Retainer;
   readonly #shippers: Shippers;
   readonly #intake: Intake;
+  readonly #quarantine: Quarantine;
   #presence: Presence | undefined;
   #importing: Promise<void> = Promise.resolve();
   #intakeClosed = false;
@@ -67,6 +71,7 @@ export class Wal<Kinds extends Record<keyof Kinds, object> = DefaultKinds> {
     });
     const policyOf = (kind: string) => this.#policy(kind);
     this.#intake = new Intake({ log, retainer: this.#retainer, policyOf, onEvent });
+    this.#quarantine = new Quarantine(log, (kind, bytes) => this.#retainer.checkRoom(kind, bytes));
     log.onCommit(() => this.#retainer.wake());
     this.#retainer.wake();
   }
@@ -218,33 +223,33 @@ export class Wal<Kinds extends Record<keyof Kinds, object> = DefaultKinds> {
    * @throws {WalError} `WAL_CONFIG` without a bound, `WAL_UNKNOWN_KIND`, `WAL_IO`, `WAL_CLOSED`.
    */
   async evict(options: EvictOptions<keyof Kinds & string>): Promise<EvictReport> {
-    const { kind, maxBytes, maxAgeMs } = options;
-    if (kind !== undefined) this.#policy(kind);
-    if (maxBytes === undefined && maxAgeMs === undefined) {
-      throw new WalError('WAL_CONFIG', 'evict needs a bound: maxBytes or maxAgeMs');
-    }
-    if (maxBytes !== undefined) checkInteger('maxBytes', maxBytes, 0);
-    if (maxAgeMs !== undefined) checkInteger('maxAgeMs', maxAgeMs, 0);
-    const report: EvictReport = { evicted: 0, dropped: 0, freedBytes: 0 };
-    const whenFull = (name: string) => this.#config.streams.get(name)?.whenFull ?? 'reject';
-    const count = (eviction: Eviction) => {
-      report.evicted += eviction.records;
-      report.dropped += eviction.dropped;
-      report.freedBytes += eviction.bytes;
-      this.#tellDropped(eviction);
-    };
-    await this.#log.flush();
-    if (maxAgeMs !== undefined) {
-      const before = this.#config.clock.now() - maxAgeMs;
-      for (const name of kind === undefined ? this.#log.streams.keys() : [kind]) {
-        const evictions = await evictOlder(this.#log, name, before, whenFull(name) === 'drop-oldest');
-        for (const eviction of evictions) count(eviction);
-      }
-    }
-    if (maxBytes !== undefined) {
-      await evictToBounds(this.#log, whenFull, { kind, bytesMax: maxBytes }, 'size', count);
-    }
-    return report;
+    if (options.kind !== undefined) this.#policy(options.kind);
+    const tell = (eviction: Eviction) => this.#tellDropped(eviction);
+    return await evictOnDemand(this.#log, this.#config.streams, options, tell);
+  }
+
+  /**
+   * Records that destinations refused while they took others, of one kind or of all: by kind, shipper and seq.
+   * They stay until they are sent again. What is put aside meanwhile may come or not.
+   *
+   * @throws {WalError} `WAL_UNKNOWN_KIND`, `WAL_CORRUPT`.
+   */
+  quarantined<Kind extends keyof Kinds & string>(kind?: Kind): AsyncGenerator<QuarantinedItem<Kinds[Kind]>> {
+    this.#policy(kind ?? 'log', false);
+    return this.#quarantine.items(kind);
+  }
+
+  /**
+   * Appends refused records again, as new ones at the end of their stream, and takes the old ones out of the
+   * quarantine in the same commit. The new line names the old id beside the record: `resendOf`. Every shipper of
+   * the stream delivers them. In the ledger, the old ones stay quarantined; the new ones are records like any.
+   *
+   * @returns how many.
+   * @throws {WalError} As `append`; what was appended before stays so.
+   */
+  async resend(kind: keyof Kinds & string, options: ResendOptions = {}): Promise<{ records: number }> {
+    this.#policy(kind);
+    return await this.#quarantine.resend(kind, options);
   }
 
   /** Gives deleted space back to the file system now; it happens by itself in steps. */

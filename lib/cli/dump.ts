@@ -1,7 +1,7 @@
 // `nv-wal dump`: a log's records as NDJSON, and the notices in the place of those that are gone.
 
 import type { Command } from 'commander';
-import type { ReadItem, ReadOptions } from '../index.js';
+import type { QuarantinedItem, ReadItem, ReadOptions } from '../index.js';
 import { Failure, UsageError } from './errors.js';
 import { interruptible } from './interrupt.js';
 import type { OpenLog } from './open.js';
@@ -16,11 +16,14 @@ interface DumpOptions extends LogAddress, JsonOption {
   to?: number;
   limit?: number;
   gaps?: boolean;
+  quarantine?: boolean;
 }
 
 const HELP = `Prints a line a record, { id, seq, kind, record, appendedAt }, and a line for a range of records that are
 gone, { id, seq, kind, gap, appendedAt }, with or without --json. Delivered records are there until they are
 deleted. Without --kind, one stream comes after the other.
+
+With --quarantine, the records that destinations refused: { id, seq, kind, shipper, record, reason, status, response, at }.
 
 Example:
   nv-wal dump --service gateway --kind audit --from 100 --limit 10 | jq .record`;
@@ -36,9 +39,12 @@ export function addDump(program: Command): void {
     .option('--to <seq>', 'the last seq', parseInteger(1))
     .option('--limit <n>', 'lines at most', parseInteger(1))
     .option('--gaps', 'only the notices')
+    .option('--quarantine', 'only the records that destinations refused')
     .action(async (options: DumpOptions) => {
       const { from = 1, to = Infinity } = options;
       if (to < from) throw new UsageError(`expected --to (${to}) to be at or after --from (${from})`);
+      if (options.gaps && options.quarantine)
+        throw new UsageError('expected --gaps or --quarantine, not both');
       await interruptible((signal) => dump(options, signal));
     });
 }
@@ -47,7 +53,7 @@ async function dump(options: DumpOptions, signal: AbortSignal): Promise<void> {
   await using wal = await openLog(options);
   let left = options.limit ?? Infinity;
   let chunk = '';
-  for await (const item of itemsOf(wal, options)) {
+  for await (const item of options.quarantine ? refusedOf(wal, options) : itemsOf(wal, options)) {
     if (signal.aborted) throw new Failure('interrupted');
     if (options.gaps && !('gap' in item)) continue;
     if (left-- <= 0) break;
@@ -72,4 +78,11 @@ async function* itemsOf(
   };
   const kinds = kind === undefined ? Object.keys(wal.stats().streams).toSorted() : [kind];
   for (const name of kinds) yield* wal.read(name, range) as AsyncGenerator<ReadItem>;
+}
+
+async function* refusedOf(wal: OpenLog, options: DumpOptions): AsyncGenerator<QuarantinedItem> {
+  const { kind, from = 1, to = Infinity } = options;
+  for await (const item of wal.quarantined(kind) as AsyncGenerator<QuarantinedItem>) {
+    if (item.seq >= from && item.seq <= to) yield item;
+  }
 }

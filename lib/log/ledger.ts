@@ -19,6 +19,8 @@ export interface Cursor {
   readonly quarantined: number;
   /** Bytes of quarantined records, keys and values. */
   readonly quarantineBytes: number;
+  /** Of `quarantined`, records that were appended again: they are not kept aside any more. Absent: none. */
+  readonly resent?: number;
   readonly lost: number;
   /** `dropped` and `lost`, by reason. */
   readonly gone: Readonly<Partial<Record<GapReason, number>>>;
@@ -51,6 +53,20 @@ export function settled(
     quarantined: cursor.quarantined + counts.quarantined,
     quarantineBytes: cursor.quarantineBytes + counts.quarantineBytes,
   };
+}
+
+/** The cursor after so many quarantined records were appended again. */
+export function resent(cursor: Cursor, records: number, bytes: number): Cursor {
+  return {
+    ...cursor,
+    quarantineBytes: Math.max(0, cursor.quarantineBytes - bytes),
+    resent: (cursor.resent ?? 0) + records,
+  };
+}
+
+/** Records that are kept aside for a cursor. */
+export function keptAside({ quarantined, resent: again = 0 }: Cursor): number {
+  return quarantined - again;
 }
 
 /** How many seqs of a range lie behind the cursor's position, that is: had not been settled for it. */

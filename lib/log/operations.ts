@@ -6,7 +6,7 @@
 import type { GapReason } from '../records.js';
 import { keys } from './keyspace.js';
 import type { Cursor, Range } from './ledger.js';
-import { gone, newCursor, settled, unsettled } from './ledger.js';
+import { gone, newCursor, resent, settled, unsettled } from './ledger.js';
 import type { Draft, Notice, StreamState } from './state.js';
 import { lowestCursor, noticedBytes } from './state.js';
 
@@ -25,6 +25,12 @@ export interface Quarantined {
   readonly reason: string;
   readonly status: number | undefined;
   readonly response: string | undefined;
+}
+
+/** What is stored of it. */
+export interface PutAside extends Omit<Quarantined, 'seq'> {
+  /** When: epoch ms. */
+  readonly at: number;
 }
 
 /** What a receipt settles for one cursor. */
@@ -57,7 +63,8 @@ export function acknowledge(draft: Draft, ack: Acknowledgement): void {
     throw new Error(`what ${ack.shipper} of ${ack.kind} delivered was lost meanwhile`);
   let quarantineBytes = 0;
   for (const { seq, ...content } of ack.quarantined) {
-    quarantineBytes += draft.put(keys.quarantine(ack.kind, ack.shipper, seq), { ...content, at: ack.at });
+    const value: PutAside = { ...content, at: ack.at };
+    quarantineBytes += draft.put(keys.quarantine(ack.kind, ack.shipper, seq), value);
   }
   const counts = { delivered: ack.delivered, quarantined: ack.quarantined.length, quarantineBytes };
   draft.setCursor(stream, ack.shipper, settled(cursor, placeOf(stream, cursor, ack), counts, ack.at));
@@ -71,6 +78,22 @@ export function acknowledge(draft: Draft, ack: Acknowledgement): void {
     if (last) advanceHead(draft, stream, last.lastSeq, last.offset + last.size);
   }
   advanceHead(draft, stream, stream.head.seq, stream.head.offset);
+}
+
+/** Takes records out of the quarantine that are appended again in the same commit. They stay counted as quarantined. */
+export function takeBack(
+  draft: Draft,
+  kind: string,
+  shipper: string,
+  values: readonly { key: string; bytes: number }[],
+): void {
+  const stream = draft.stream(kind);
+  for (const { key } of values) draft.delete(key);
+  const cursor = stream.cursors.get(shipper);
+  // One that was given up counts nothing any more.
+  if (!cursor) return;
+  const bytes = values.reduce((sum, value) => sum + value.bytes, 0);
+  draft.setCursor(stream, shipper, resent(cursor, values.length, bytes));
 }
 
 /** Where the cursor goes: bytes count up to the last entry that it passes whole, and over the notices behind it. */

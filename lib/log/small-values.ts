@@ -2,7 +2,7 @@
 
 import { keys, parseKey, sectionRange, unseal } from './keyspace.js';
 import type { Cursor } from './ledger.js';
-import { newCursor } from './ledger.js';
+import { keptAside, newCursor } from './ledger.js';
 import type { StreamMarks } from './mark.js';
 import { rowsOf } from './open.js';
 import { placeBehindHead } from './recount.js';
@@ -102,12 +102,12 @@ async function countAside(store: Store, values: SmallValues): Promise<void> {
   for (const stream of values.streams.values()) {
     for (const [name, cursor] of stream.cursors) {
       const there = found.get(asideOf(keys.quarantine(stream.kind, name, 0))) ?? { records: 0, bytes: 0 };
-      const missing = cursor.quarantined - there.records;
+      const missing = keptAside(cursor) - there.records;
       if (missing <= 0) continue;
       const gone = { ...cursor.gone, corrupt: (cursor.gone.corrupt ?? 0) + missing };
       setCursor(stream, name, {
         ...cursor,
-        quarantined: there.records,
+        quarantined: cursor.quarantined - missing,
         quarantineBytes: there.bytes,
         lost: cursor.lost + missing,
         gone,

@@ -5,8 +5,8 @@ import { messageOf } from '../errors.js';
 import { decodeEntry } from './entry.js';
 import type { Entry } from './entry.js';
 import { linesOf } from './gzip.js';
-import { parseKey, sectionRange, unseal } from './keyspace.js';
-import { backlogOf } from './ledger.js';
+import { keys, parseKey, sectionRange, unseal } from './keyspace.js';
+import { backlogOf, keptAside } from './ledger.js';
 import { loadStreams, rowsOf } from './open.js';
 import type { StreamState } from './state.js';
 import { noticedBytes } from './state.js';
@@ -38,7 +38,7 @@ export async function verifyLog(store: Store, onProgress?: (records: number) => 
     else if (report.problems.length === PROBLEMS_MAX) report.problems.push({ kind: '', what: 'and more' });
   };
   try {
-    await verifySeals(store, snapshot, problem);
+    const aside = await verifySeals(store, snapshot, problem);
     for (const stream of (await loadStreams(store, snapshot)).values()) {
       const walk = new StreamWalk(stream, (what, seq) => problem(stream.kind, what, seq));
       for await (const [key, value] of rowsOf(store, sectionRange('entry', stream.kind), snapshot)) {
@@ -46,6 +46,7 @@ export async function verifyLog(store: Store, onProgress?: (records: number) => 
         onProgress?.(report.records);
       }
       walk.end();
+      verifyAside(stream, aside, (what) => problem(stream.kind, what));
     }
   } catch (error) {
     // Where the small values can't be read, there is no equation to check.
@@ -58,14 +59,36 @@ export async function verifyLog(store: Store, onProgress?: (records: number) => 
 
 type Report = (kind: string, what: string, seq?: number) => void;
 
-/** The small values' seals: the entries' are checked on the walk. */
-async function verifySeals(store: Store, snapshot: StoreSnapshot, problem: Report): Promise<void> {
+/** The small values' seals: the entries' are checked on the walk. Returns how many records each cursor has put aside. */
+async function verifySeals(
+  store: Store,
+  snapshot: StoreSnapshot,
+  problem: Report,
+): Promise<ReadonlyMap<string, number>> {
+  const aside = new Map<string, number>();
   for (const section of ['meta', 'head', 'cursor', 'notice', 'quarantine', 'import'] as const) {
     for await (const [key, value] of rowsOf(store, sectionRange(section), snapshot)) {
       if (unseal(key, value) === undefined) {
         problem(parseKey(key)?.kind ?? '', `the stored value of ${key} does not match its checksum`);
+      } else if (section === 'quarantine') {
+        const whose = key.slice(0, key.lastIndexOf(':'));
+        aside.set(whose, (aside.get(whose) ?? 0) + 1);
       }
     }
+  }
+  return aside;
+}
+
+/** What a cursor has put aside is there, but for what was sent again. More may be: of a cursor that was given up. */
+function verifyAside(
+  { kind, cursors }: StreamState,
+  aside: ReadonlyMap<string, number>,
+  problem: (what: string) => void,
+): void {
+  for (const [shipper, cursor] of cursors) {
+    const there = aside.get(keys.quarantine(kind, shipper, 0).replace(/:\d+$/, '')) ?? 0;
+    const expected = keptAside(cursor);
+    if (there < expected) problem(`${shipper} has put ${expected} records aside, ${there} are there`);
   }
 }
 

@@ -11,6 +11,13 @@ const FAILURES_MAX = 5;
 const OPEN_MS_MIN = 5_000;
 const OPEN_MS_MAX = 60_000;
 
+/** Nothing was sent: for the destination's sake, not because of what it said. */
+export class HeldBack extends SinkError {
+  constructor(why: string) {
+    super('outage', `the destination ${why}`);
+  }
+}
+
 export class Breaker {
   readonly #clock: Clock;
   readonly #policy: CircuitBreakerPolicy;
@@ -41,10 +48,10 @@ export class Breaker {
 
   /** Runs a try, or fails at once with an outage while the breaker is open, or half open with another's probe on its way. */
   async run<T>(tryOnce: () => Promise<T>): Promise<T> {
-    if (this.openForMs > 0) throw heldBack('failed too often; waiting before the next try');
+    if (this.openForMs > 0) throw new HeldBack('failed too often; waiting before the next try');
     // Cockatiel would wait for the probe, deaf to `stop`, and send the next one right behind a failed one.
     if (this.#policy.state === CircuitState.HalfOpen)
-      throw heldBack('failed too often; a probe is on its way');
+      throw new HeldBack('failed too often; a probe is on its way');
     const ended = await this.#policy.execute(async () => {
       try {
         return { value: await tryOnce() };
@@ -57,8 +64,4 @@ export class Breaker {
     if ('error' in ended) throw ended.error;
     return ended.value;
   }
-}
-
-function heldBack(why: string): SinkError {
-  return new SinkError('outage', `the destination ${why}`);
 }

@@ -5,6 +5,8 @@ import pRetry, { AbortError } from 'p-retry';
 import type { Clock } from '../clock.js';
 import { WalError, messageOf } from '../errors.js';
 import type { Breaker } from './breaker.js';
+import { HeldBack } from './breaker.js';
+import { longerOf } from './patience.js';
 import type { RefusedRecord } from './receipt.js';
 import { prove } from './receipt.js';
 import type { Batch, SendContext, Sink } from './sink.js';
@@ -13,8 +15,6 @@ import { SinkError } from './sink.js';
 /** The most that a wait is drawn from, in ms, unless the destination asks for longer. */
 const WAIT_MS_MAX = 60_000;
 const WAIT_MS_FIRST = 1_000;
-/** A destination may ask for patience, not for silence without end. */
-const RETRY_AFTER_MS_MAX = 3_600_000;
 /** Lines of the first batch after the breaker was open: it is sent to see whether the destination is back. */
 export const PROBE_LINES_MAX = 64;
 
@@ -79,7 +79,7 @@ export async function deliver(batch: Batch, context: DeliveryContext): Promise<D
         maxTimeout: 0,
         onFailedAttempt: async ({ error, attemptNumber }) => {
           const waitMs = waitAfter(error as SinkError, attemptNumber, breaker.openForMs, context.random());
-          wasOpen ||= breaker.openForMs > 0;
+          wasOpen ||= isHeldBack(error as SinkError, breaker);
           context.onFailed(error as SinkError, waitMs);
           await clock.sleep(waitMs, signal);
         },
@@ -91,6 +91,11 @@ export async function deliver(batch: Batch, context: DeliveryContext): Promise<D
     if (signal.aborted) return { is: 'stopped' };
     throw error;
   }
+}
+
+/** Whether the next try has to wait for the breaker. */
+export function isHeldBack(error: SinkError, breaker: Breaker): boolean {
+  return breaker.openForMs > 0 || error instanceof HeldBack;
 }
 
 /** What trying the same batch again would not change; `undefined` for anything else. */
@@ -119,14 +124,14 @@ function isUnreadable(error: unknown): boolean {
 /**
  * How long to wait after a failed try, in ms: full jitter under a doubling bound, up to a minute. Where someone
  * has to change something first, at least half a minute. While the breaker is open, until it lets a probe
- * through, so that the end of an outage is noticed within that time. `Retry-After` where it is longer.
+ * through, so that the end of an outage is noticed within that time; while another's probe is on its way, a second
+ * at most, as it costs nothing to ask. `Retry-After` where it is longer.
  */
 export function waitAfter(error: SinkError, attempt: number, openForMs: number, random: number): number {
-  const bound = Math.min(WAIT_MS_MAX, WAIT_MS_FIRST * 2 ** Math.min(attempt - 1, 10));
+  const doublings = error instanceof HeldBack ? 0 : Math.min(attempt - 1, 10);
+  const bound = Math.min(WAIT_MS_MAX, WAIT_MS_FIRST * 2 ** doublings);
   const needsSomeone = ['unauthorized', 'misconfigured'].includes(error.failure);
   const jittered = needsSomeone ? WAIT_MS_MAX * (0.5 + random / 2) : bound * random;
   const waitMs = openForMs > 0 ? openForMs : jittered;
-  const askedMs = Math.min(error.retryAfterMs ?? 0, RETRY_AFTER_MS_MAX);
-  // So rather than by Math.max: a sink that read `Retry-After` wrong asks for NaN.
-  return Math.ceil(askedMs > waitMs ? askedMs : waitMs);
+  return longerOf(waitMs, error);
 }

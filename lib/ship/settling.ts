@@ -11,12 +11,13 @@ import { PROBE_LINES_MAX } from './delivery.js';
 import type { Loader } from './loader.js';
 import { putAside, putAsideAlone } from './receipt.js';
 import type { Batch, Sink, SinkError } from './sink.js';
-import type { Suspicion } from './suspicion.js';
+import type { Asked, Suspicion } from './suspicion.js';
 import {
   PROBES_MAX,
   clear,
   linesMax,
   suspect,
+  suspectSize,
   verdictOn,
   waitAfterRound,
   withEvidence,
@@ -47,9 +48,15 @@ export type Settlement =
 
 const AGAIN: Settlement = { is: 'again' };
 
+function askedOf({ batch: { count }, records, from, to }: LoadedBatch): Asked {
+  return { count, records, from, to };
+}
+
 export class Settling {
   readonly #context: SettlingContext;
   #suspicion: Suspicion | undefined;
+  /** The smallest batch that was taken since something is suspected. */
+  #taken: Batch | undefined;
   /** Rounds in a row in which everything was refused. */
   #rounds = 0;
 
@@ -59,7 +66,7 @@ export class Settling {
 
   /** Something is refused; how much the next batch may have depends on what becomes of this one. */
   get isSearching(): boolean {
-    return this.#suspicion !== undefined;
+    return this.#suspicion !== undefined && this.#suspicion.lines > 0;
   }
 
   /** Sends a batch that begins behind the cursor. */
@@ -72,6 +79,7 @@ export class Settling {
       case 'refused':
         return await this.#refused(loaded, delivery.error);
       case 'too-large':
+        this.#suspect(suspectSize(this.#suspicion, askedOf(loaded)));
         return { is: 'again', linesMax: Math.floor(loaded.batch.count / 2) };
       case 'held-back':
         return { is: 'again', linesMax: PROBE_LINES_MAX };
@@ -95,22 +103,24 @@ export class Settling {
       if (told.is === 'held-back') return { is: 'again', linesMax: PROBE_LINES_MAX };
       if (told.is === 'refused') return await this.#waitForSomeone(told.error);
     }
-    const { count } = loaded.batch;
     this.#rounds = 0;
-    this.#suspect(clear(this.#suspicion, { count, records: loaded.records, refused: quarantined.length }));
+    if (this.#suspicion && loaded.records > quarantined.length) this.#keepTaken(loaded.batch);
+    this.#suspect(clear(this.#suspicion, askedOf(loaded), quarantined.length));
     return { is: 'settled', quarantined };
   }
 
   async #refused(loaded: LoadedBatch, error: SinkError): Promise<Settlement> {
-    const { batch, records } = loaded;
-    const suspicion = suspect(this.#suspicion, batch);
+    const { batch } = loaded;
+    const suspicion = suspect(this.#suspicion, askedOf(loaded));
     this.#suspect(suspicion);
-    const verdict = verdictOn(suspicion, { count: batch.count, records });
+    const verdict = verdictOn(suspicion, askedOf(loaded));
     switch (verdict) {
       case 'split':
         return AGAIN;
       case 'probe':
         return await this.#probe(loaded, suspicion, error);
+      case 'recheck':
+        return await this.#recheck(suspicion, error);
       case 'quarantine':
         return await this.#settled(loaded, [await putAsideAlone(batch, error)]);
       case 'wait':
@@ -130,12 +140,28 @@ export class Settling {
       const { is } = await deliver(probe.batch);
       if (is === 'stopped') return { is };
       if (is === 'settled') {
+        this.#keepTaken(probe.batch);
         this.#suspect(withEvidence(suspicion));
         return AGAIN;
       }
       after = probe.to;
     }
     return await this.#waitForSomeone(error);
+  }
+
+  /** Sends what was taken once more: whoever refuses that, too, refuses everything. */
+  async #recheck(suspicion: Suspicion, error: SinkError): Promise<Settlement> {
+    const taken = this.#taken;
+    const delivery = taken && (await this.#context.deliver(taken));
+    if (delivery?.is === 'stopped') return { is: 'stopped' };
+    if (delivery?.is === 'refused') return await this.#waitForSomeone(error);
+    // Where the destination takes less than that now, what is left is to look for other evidence.
+    this.#suspect(delivery?.is === 'settled' ? withEvidence(suspicion) : { ...suspicion, taken: false });
+    return AGAIN;
+  }
+
+  #keepTaken(batch: Batch): void {
+    if (!this.#taken || batch.count <= this.#taken.count) this.#taken = batch;
   }
 
   /** A configuration failure: nothing changes before somebody does something about it. */
@@ -149,6 +175,7 @@ export class Settling {
 
   #suspect(suspicion: Suspicion | undefined): void {
     this.#suspicion = suspicion;
+    if (!suspicion?.taken) this.#taken = undefined;
     this.#context.loader.search(linesMax(suspicion));
   }
 }

@@ -10,7 +10,7 @@ import { acknowledge } from '../log/operations.js';
 import type { Breaker } from './breaker.js';
 import type { LoadedBatch } from './batch.js';
 import type { Delivery } from './delivery.js';
-import { deliver } from './delivery.js';
+import { deliver, isHeldBack } from './delivery.js';
 import { Loader } from './loader.js';
 import { Settling } from './settling.js';
 import type { Batch, Sink } from './sink.js';
@@ -292,7 +292,7 @@ export class Shipper {
       },
       onFailed: (error, waitMs) => {
         log.claims.tried(kind, this.name);
-        this.#failed(breaker.openForMs > 0 ? 'open' : 'waiting', waitMs, error.message);
+        this.#failed(isHeldBack(error, breaker) ? 'open' : 'waiting', waitMs, error.message);
       },
     });
     if (delivery.is === 'settled' || delivery.is === 'refused') log.claims.tried(kind, this.name);
