@@ -87,11 +87,13 @@ export interface HttpSinkOptions {
 export interface S2sTokenOptions {
   issuer: string;
   audience: string;
-  /** HS256 with this secret, at least 32 bytes. Either this or `key`. */
+  /** HS256 with this secret, at least 32 bytes. Either this, `key` or `keyFile`. */
   secret?: string;
   /** A private key as PEM (PKCS #8) or JWK (JSON text); EdDSA, ES256 or RS256 by its type. */
   key?: string;
-  /** The key's id, put into the token's header. */
+  /** A file that holds what `key` would; read once. */
+  keyFile?: string;
+  /** The key's id (`kid`), put into the token's header. @default the JWK's own, if it has one */
   keyId?: string;
 }
 

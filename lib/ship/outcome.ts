@@ -1,6 +1,7 @@
 // What an HTTP answer means for a batch: section "on the wire" as a pure function. Knows no sockets, no retries.
 // Whether the ids in `rejected` are the batch's own is not judged here: only the shipper has the lines.
 
+import { httpDate } from './http-date.js';
 import type { FailureKind, Receipt } from './sink.js';
 
 /** An HTTP answer, as far as it was read. */
@@ -160,15 +161,4 @@ function retryAfterOf(headers: Answer['headers'], nowMs: number): number | undef
 
 function only(header: string | string[] | undefined): string | undefined {
   return (Array.isArray(header) ? header[0] : header)?.trim();
-}
-
-const HTTP_DATE =
-  /^(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d{2} (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) \d{4} \d{2}:\d{2}:\d{2} GMT$/;
-
-/** An IMF-fixdate as epoch ms. The two obsolete forms of RFC 9110 count as absent: the header is only a hint. */
-function httpDate(text: string | undefined): number | undefined {
-  // Date.parse alone makes a date of '-5', '2026' and more.
-  if (text === undefined || !HTTP_DATE.test(text)) return undefined;
-  const at = Date.parse(text);
-  return Number.isNaN(at) ? undefined : at;
 }

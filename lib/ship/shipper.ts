@@ -223,11 +223,11 @@ export class Shipper {
           await ahead;
           ahead = undefined;
           await this.#startOver(acknowledged);
-          // Only now: what was delivered before makes batches grow when it is acknowledged.
           if (settlement.linesMax !== undefined) this.#loader.shrink(settlement.linesMax);
           continue;
         }
         const { quarantined } = settlement;
+        this.#loader.grow();
         this.#deliveredTo = loaded.to;
         const acknowledging = this.#acknowledge(loaded, quarantined);
         acknowledging.catch(() => {});
@@ -339,7 +339,6 @@ export class Shipper {
     this.#lastShipAt = at;
     const settled = Math.max(this.#deliveredTo, this.#sentTo);
     if (!this.#sending && this.#cursorSeq() >= settled) log.claims.sent(kind, this.name);
-    this.#loader.grow();
     // Only where nothing failed since this batch arrived: that would be the next batch's outage.
     if (failures > 0 && failures === this.#failures) this.#recovered();
     for (const { seq, reason } of quarantined) {

@@ -3,11 +3,13 @@
 
 import { createPrivateKey, createSecretKey, randomUUID } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { SignJWT } from 'jose';
 import type { Clock } from '../../clock.js';
 import { checkSecret, expected } from '../../config.js';
 import type { S2sTokenOptions, TokenProvider } from '../../config.js';
-import { WalError } from '../../errors.js';
+import { WalError, messageOf } from '../../errors.js';
+import type { ClockSkew } from './skew.js';
 
 const LIFE_S = 300;
 const RENEW_AFTER_MS = LIFE_S * 1000 * 0.8;
@@ -26,16 +28,22 @@ type Held =
 
 /**
  * Brings S2S tokens: `iss`, `aud`, `sub` = service, `iat`, `exp` (5 min), `jti`. One is signed per service and
- * given out until 80 % of its life; callers that come while it is being signed share it.
+ * given out until 80 % of its life; callers that come while it is being signed share it. Time is the receiver's, as
+ * far as `skew` knows it: whoever is late by minutes would only make tokens of the past.
  *
  * @throws {WalError} `WAL_CONFIG`: an option is missing, unknown or malformed, or the key is of no known type.
  */
-export function tokenProvider(options: S2sTokenOptions, clock: Clock): TokenProvider {
+export function tokenProvider(
+  options: S2sTokenOptions,
+  clock: Clock,
+  skew: Pick<ClockSkew, 'ms'> = { ms: 0 },
+): TokenProvider {
   const { issuer, audience, keyId, signingKey } = checkOptions(options);
   const services = new Map<string, Held>();
+  const now = () => clock.now() + (skew.ms ?? 0);
 
   async function sign(service: string): Promise<string> {
-    const issuedAtS = Math.floor(clock.now() / 1000);
+    const issuedAtS = Math.floor(now() / 1000);
     try {
       const token = await new SignJWT()
         .setProtectedHeader({ alg: signingKey.alg, typ: 'JWT', ...(keyId !== undefined && { kid: keyId }) })
@@ -59,7 +67,7 @@ export function tokenProvider(options: S2sTokenOptions, clock: Clock): TokenProv
     const held = services.get(service);
     // Joined by a refresh as well: what is being signed is newer than any token that was refused.
     if (held?.at === 'signing') return held.token;
-    if (held && !refresh && isCurrent(held, clock.now())) return held.token;
+    if (held && !refresh && isCurrent(held, now())) return held.token;
     const oldest = services.keys().next();
     if (!held && services.size >= SERVICES_MAX && !oldest.done) services.delete(oldest.value);
     const token = sign(service);
@@ -77,18 +85,19 @@ function checkOptions(options: S2sTokenOptions) {
   if (typeof options !== 'object' || options === null) {
     throw expected('token', 'a function or { issuer, audience, secret or key }', typeof options);
   }
-  const { issuer, audience, secret, key, keyId, ...unknown } = options;
+  const { issuer, audience, secret, key, keyFile, keyId, ...unknown } = options;
   const [stray] = Object.keys(unknown);
   if (stray !== undefined) throw new WalError('WAL_CONFIG', `token has no option '${stray}'`);
   if (keyId !== undefined) checkText('token.keyId', keyId);
-  if ((secret === undefined) === (key === undefined)) {
-    throw new WalError('WAL_CONFIG', 'expected token to have either a secret or a key');
+  if ([secret, key, keyFile].filter((given) => given !== undefined).length !== 1) {
+    throw new WalError('WAL_CONFIG', 'expected token to have either a secret or a key, or a keyFile');
   }
+  const keyText = keyFile === undefined ? key : readKeyFile(keyFile);
   return {
     issuer: checkText('token.issuer', issuer),
     audience: checkText('token.audience', audience),
-    keyId,
-    signingKey: key === undefined ? secretKey(secret) : privateKey(key),
+    keyId: keyId ?? idOfJwk(keyText),
+    signingKey: keyText === undefined ? secretKey(secret) : privateKey(keyText),
   };
 }
 
@@ -99,6 +108,27 @@ function checkText(option: string, value: unknown): string {
 
 function secretKey(secret: unknown): SigningKey {
   return { alg: 'HS256', key: createSecretKey(checkSecret('token.secret', secret), 'utf8') };
+}
+
+function readKeyFile(path: unknown): string {
+  if (typeof path !== 'string') throw expected('token.keyFile', 'a path', path);
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (cause) {
+    throw new WalError('WAL_CONFIG', `can't read token.keyFile: ${messageOf(cause)}`, { cause });
+  }
+}
+
+/** A JWK may say its own id. */
+function idOfJwk(text: unknown): string | undefined {
+  if (typeof text !== 'string' || !text.trimStart().startsWith('{')) return undefined;
+  try {
+    const { kid } = JSON.parse(text) as { kid?: unknown };
+    return typeof kid === 'string' && kid !== '' ? kid : undefined;
+  } catch {
+    // That it can't be read is said where the key is needed.
+    return undefined;
+  }
 }
 
 function privateKey(text: unknown): SigningKey {

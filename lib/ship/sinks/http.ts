@@ -7,6 +7,7 @@ import { systemClock } from '../../clock.js';
 import { checkBaseUrl, checkInteger, expected } from '../../config.js';
 import type { HttpSinkOptions, TokenProvider } from '../../config.js';
 import { WalError, messageOf } from '../../errors.js';
+import { ClockSkew } from '../auth/skew.js';
 import { requestSigner } from '../auth/signature.js';
 import type { RequestSigner } from '../auth/signature.js';
 import { tokenProvider } from '../auth/token.js';
@@ -34,6 +35,7 @@ interface Destination {
   basePath: string;
   token: TokenProvider | undefined;
   sign: RequestSigner | undefined;
+  skew: ClockSkew;
   gzip: boolean;
   timeoutMs: number;
   connections: number;
@@ -90,6 +92,10 @@ class HttpSink implements Sink {
       bodyTimeout: 0,
       connect: { timeout: Math.min(to.timeoutMs, CONNECT_TIMEOUT_MS_MAX) },
     });
+  }
+
+  get clockSkewMs(): number | undefined {
+    return this.#to.skew.ms;
   }
 
   async send(batch: Batch, { signal }: SendContext): Promise<Receipt> {
@@ -149,6 +155,7 @@ class HttpSink implements Sink {
 
   async #post(post: Post, token: string | undefined, signal: AbortSignal): Promise<Answer> {
     const { url, body } = post;
+    const beganAt = this.#clock.now();
     try {
       const response = await this.#pool.request({
         method: 'POST',
@@ -158,6 +165,8 @@ class HttpSink implements Sink {
         signal,
       });
       const { statusCode: status, headers } = response;
+      const { date } = headers;
+      this.#to.skew.measure(typeof date === 'string' ? date : undefined, beganAt, this.#clock.now());
       const read = await readBody(response.body, post.answerBytesMax);
       // Only a success needs its body: who refuses an upload often resets the connection behind the status.
       if (read.broken !== undefined && status >= 200 && status <= 299) throw read.broken;
@@ -254,11 +263,13 @@ function checkOptions(options: HttpSinkOptions, clock: Clock): Destination {
   const [stray] = Object.keys(unknown);
   if (stray !== undefined) throw new WalError('WAL_CONFIG', `httpSink has no option '${stray}'`);
   const { origin, pathname } = checkBaseUrl('baseUrl', baseUrl);
+  const skew = new ClockSkew();
   return {
     origin,
     basePath: pathname.replace(/\/+$/, ''),
-    token: token === undefined || typeof token === 'function' ? token : tokenProvider(token, clock),
+    token: token === undefined || typeof token === 'function' ? token : tokenProvider(token, clock, skew),
     sign: signingKey === undefined ? undefined : requestSigner(signingKey, clock),
+    skew,
     gzip: checkBoolean('gzip', gzip ?? true),
     timeoutMs: checkInteger('timeoutMs', timeoutMs ?? TIMEOUT_MS, 1),
     connections: checkInteger('connections', connections ?? CONNECTIONS, 1, CONNECTIONS_MAX),
