@@ -64,6 +64,11 @@ export class Settling {
     this.#context = context;
   }
 
+  /** Begins again from the cursor, wherever that is: what was suspected may lie in front of it. */
+  reset(): void {
+    this.#suspect(undefined);
+  }
+
   /** Something is refused; how much the next batch may have depends on what becomes of this one. */
   get isSearching(): boolean {
     return this.#suspicion !== undefined && this.#suspicion.lines > 0;

@@ -202,6 +202,7 @@ export class Shipper {
     // Held until now, as the destination may have it. From here on, what is damaged in it can be given up.
     this.#context.log.claims.sent(this.kind, this.name);
     this.#sentTo = 0;
+    this.#settling.reset();
     this.#loader.rewind(this.#cursorSeq());
     try {
       while (!this.#abort.signal.aborted) {

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { ReadItem } from '../../lib/index.js';
+import type { Batch, ReadItem } from '../../lib/index.js';
 import { appendNumbers, nvWal, start, withLog } from './nv-wal.js';
 
 const it = suite('cli/dump');
@@ -46,6 +46,33 @@ it('a range, a limit, or the notices alone', async () => {
     const unknown = await nvWal(['dump', ...at, '--kind', 'billing']);
     assert.equal([unknown.code, unknown.stdout, unknown.stderr.length], [2, '', 1]);
     assert.match(unknown.stderr[0]!, /^nv-wal: no stream 'billing'; there are log, audit/);
+  });
+});
+
+it('with --quarantine, what destinations refused, and why', async () => {
+  const refuse = async (wal: Parameters<typeof fill>[0]) => {
+    await appendNumbers(wal, 'audit', 3);
+    const sink = {
+      name: 'choosy',
+      send: async ({ count, lines }: Batch) => {
+        const [first] = (await lines()).toString().split('\n');
+        const { id, seq } = JSON.parse(first!) as { id: string; seq: number };
+        return seq === 1 && count > 1
+          ? { accepted: count - 1, rejected: [{ id, reason: 'not this' }] }
+          : { accepted: count };
+      },
+    };
+    await wal.ship('audit', sink).idle();
+  };
+  await withLog(refuse, async ({ at }) => {
+    const { code, stdout } = await nvWal(['dump', ...at, '--quarantine']);
+    assert.is(code, 0);
+    const [item, ...others] = itemsIn(stdout) as unknown as Record<string, unknown>[];
+    assert.equal(others, []);
+    assert.equal(Object.keys(item!), ['id', 'seq', 'kind', 'shipper', 'record', 'reason', 'at']);
+    assert.equal([item!['seq'], item!['record'], item!['reason']], [1, { n: 1 }, 'not this']);
+    assert.is((await nvWal(['dump', ...at, '--quarantine', '--from', '2'])).stdout, '');
+    assert.is((await nvWal(['dump', ...at, '--quarantine', '--gaps'])).code, 2);
   });
 });
 

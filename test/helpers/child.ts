@@ -15,6 +15,16 @@ export interface Child {
   readonly ended: Promise<number | NodeJS.Signals>;
 }
 
+/** One that outlives the call, to be ended by `kill`. `script`: as `withChild`'s. */
+export function startChild(script: URL, args: readonly string[], env: NodeJS.ProcessEnv = {}): Child {
+  const child = fork(script, [...args], {
+    execArgv: script.pathname.endsWith('.ts') ? ['--import', import.meta.resolve('tsx')] : [],
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+  });
+  return handleOf(child);
+}
+
 /** `script`: TypeScript, or what `withCompiled` made of it where a test starts many. */
 export async function withChild(
   script: URL,
@@ -22,12 +32,7 @@ export async function withChild(
   use: (child: Child) => Promise<void>,
   env: NodeJS.ProcessEnv = {},
 ): Promise<void> {
-  const child = fork(script, [...args], {
-    execArgv: script.pathname.endsWith('.ts') ? ['--import', import.meta.resolve('tsx')] : [],
-    env: { ...process.env, ...env },
-    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-  });
-  const handle = handleOf(child);
+  const handle = startChild(script, args, env);
   try {
     await use(handle);
   } finally {
