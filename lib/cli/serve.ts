@@ -23,6 +23,9 @@ const HELP = `Takes POST /api/{kind}/v1/ingest, keeps each line once by its id, 
 Tokens are checked against WAL_S2S_ISSUER, WAL_S2S_AUDIENCE, and WAL_S2S_SECRET or WAL_S2S_KEY_FILE (a public
 key); --no-auth takes requests from anyone who can reach it. With WAL_SIGNING_SECRET, requests must be signed.
 
+A PostgreSQL store (14 or newer) needs the package pg. Leave the password out of the URL, which other users of
+the machine may see, and give it in PGPASSWORD or ~/.pgpass.
+
 Example:
   WAL_S2S_ISSUER=acme WAL_S2S_AUDIENCE=ingest WAL_S2S_SECRET=… nv-wal serve --port 8080 --store /var/lib/ingest`;
 
@@ -30,7 +33,10 @@ export function addServe(program: Command): void {
   addCommand(program, 'serve', 'run the reference receiver until SIGINT or SIGTERM', HELP)
     .option('--port <port>', '0 takes a free one', parseInteger(0, 65_535), 0)
     .option('--host <host>', 'where to listen', '127.0.0.1')
-    .option('--store <dir>', 'where to keep what comes (default: $VAR_DIR/nv-wal-ingest)')
+    .option(
+      '--store <dir or url>',
+      'where to keep what comes: a folder, or postgres://… (default: $VAR_DIR/nv-wal-ingest)',
+    )
     .option('--no-auth', 'ask for no token')
     .action((options: ServeOptions) => interruptible((signal) => serve(options, signal)));
 }
@@ -40,8 +46,11 @@ async function serve(options: ServeOptions, signal: AbortSignal): Promise<void> 
   using parent = parentGone();
   const access = accessFromEnv(options.auth);
   // Loaded here, as this command alone needs it: the others start the sooner.
-  const { createIngestHandler, openLevelStore, serveIngest } = await import('../ingest/index.js');
-  await using store = await openLevelStore(storeOf(options)).catch((error: unknown) => {
+  const { createIngestHandler, openLevelStore, openPostgresStore, serveIngest } =
+    await import('../ingest/index.js');
+  const { store: place } = options;
+  const opening = isUrl(place) ? openPostgresStore(place) : openLevelStore(folderOf(place));
+  await using store = await opening.catch((error: unknown) => {
     throw usageOf(error);
   });
   const handler = asUsage(() => createIngestHandler({ ...access, store, onError: noteOnce() }));
@@ -51,8 +60,13 @@ async function serve(options: ServeOptions, signal: AbortSignal): Promise<void> 
   await fired(AbortSignal.any([signal, parent.signal]));
 }
 
-function storeOf({ store }: ServeOptions): string {
-  return store === undefined ? join(requiredVarDir(process.env['VAR_DIR']), 'nv-wal-ingest') : resolve(store);
+/** Any URL: of what can't be a store, its opening says so. No folder is called `x://`. */
+function isUrl(place: string | undefined): place is string {
+  return place !== undefined && /^[a-z]+:\/\//i.test(place);
+}
+
+function folderOf(place: string | undefined): string {
+  return place === undefined ? join(requiredVarDir(process.env['VAR_DIR']), 'nv-wal-ingest') : resolve(place);
 }
 
 /** Who may send: as the environment says, unless a flag says that it does not matter. */

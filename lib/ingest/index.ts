@@ -6,6 +6,8 @@ export type { IngestLimits, IngestOptions, IngestRequest } from './options.js';
 export { serveIngest, toNodeListener } from './node.js';
 export type { IngestServer, NodeListener, ServeOptions } from './node.js';
 export { openLevelStore } from './level-store.js';
+export { openPostgresStore } from './postgres-store.js';
+export type { PostgresStoreOptions } from './postgres-pool.js';
 export type { Arrival, IngestBatch, IngestLine, IngestStore, StoreResult, StoredLine } from './store.js';
 export type { Caller, IngestAuth } from './auth.js';
 export type { IngestSigning } from './signature.js';

@@ -24,15 +24,18 @@ const LAST_NUMBER = /\d+$/;
  */
 export const keys = {
   format: 'format',
+  /** What the keys of a log's notices begin with. */
+  notices: (kind: string, logId: string) => `line/${kind}/${logId}:${kind}:gap:`,
   line: (kind: string, id: string) => `line/${kind}/${id.replace(LAST_NUMBER, padded)}`,
   count: (kind: string) => `count/${kind}`,
   range: (kind: string, logId: string, from: number) => `range/${kind}/${logId}/${padded(from)}`,
   log: (kind: string, logId: string) => `log/${kind}/${logId}`,
 };
 
-/** All keys that begin so. `prefix` ends in `/`, after which comes `0`. */
+/** All keys that begin so. `prefix` ends in ASCII, `/` or `:` say. */
 export function keysBelow(prefix: string): { gte: string; lt: string } {
-  return { gte: prefix, lt: `${prefix.slice(0, -1)}0` };
+  const last = prefix.charCodeAt(prefix.length - 1);
+  return { gte: prefix, lt: `${prefix.slice(0, -1)}${String.fromCharCode(last + 1)}` };
 }
 
 /** The id in a key of `line`. */

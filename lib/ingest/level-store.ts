@@ -5,6 +5,7 @@ import { mkdir, open } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { Level } from 'level';
 import { WalError, messageOf } from '../errors.js';
+import type { Gap } from '../records.js';
 import { FORMAT, idOfKey, keys, keysBelow, logIdOfKey, seal, seqOfKey, unseal } from './level-keys.js';
 import { LevelDraft } from './level-draft.js';
 import type { Arrival, IngestBatch, IngestStore, StoreResult, StoredLine } from './store.js';
@@ -83,6 +84,18 @@ class LevelIngestStore implements IngestStore {
         log === undefined ? '{}' : this.#unsealed(logKey, log).toString(),
       ) as Pick<Arrival, 'service' | 'instance'>;
       yield { logId, service, instance, from: seqOfKey(key), to: Number(this.#unsealed(key, value)) };
+    }
+  }
+
+  async kinds(): Promise<string[]> {
+    const kinds: string[] = [];
+    for await (const [key] of this.#rows('count/')) kinds.push(key.slice('count/'.length));
+    return kinds;
+  }
+
+  async *notices(kind: string, logId: string): AsyncIterable<Gap> {
+    for await (const [key, value] of this.#rows(keys.notices(kind, logId))) {
+      yield (JSON.parse(this.#unsealed(key, value).toString()) as { gap: Gap }).gap;
     }
   }
 

@@ -37,6 +37,10 @@ export const LOG_ID_PATTERN = /^[A-Za-z0-9_-]{1,64}$/;
 const WRITER_ID_CHARS = 16;
 /** 80 bits in Crockford's base32, which has no I, L, O and U. */
 const WRITER_ID_PATTERN = /^[0-9A-HJKMNP-TV-Z]{16}$/;
+/** A date, or a date and a time; captures the zone, which may be empty. */
+const ISO_PATTERN = /^\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?)?(Z|[+-]\d{2}:\d{2}|)$/;
+/** Beyond it no Date can be. */
+const TIME_MS_MAX = 8.64e15;
 const GAP_REASONS: ReadonlySet<unknown> = new Set<GapReason>([
   'size',
   'age',
@@ -81,8 +85,23 @@ function checkLine(bytes: Buffer, context: LineContext, checked: CheckedLines): 
   const reason = reasonAgainst(id, line, context);
   if (reason !== undefined) checked.rejected.push({ id, reason: reason.slice(0, REASON_CHARS_MAX) });
   // The checks above are what makes these assertions true.
-  else
-    checked.acceptable.push({ id, seq: line['seq'] as number, gap: line['gap'] as Gap | undefined, bytes });
+  else {
+    const gap = line['gap'] as Gap | undefined;
+    const ts = gap ? undefined : timeOf((line['record'] as Record<string, unknown>)['ts']);
+    checked.acceptable.push({ id, seq: line['seq'] as number, gap, ts, bytes });
+  }
+}
+
+/** A record's `ts` as epoch ms, where it is that or ISO 8601. A time that names no zone is one of UTC. */
+export function timeOf(ts: unknown): number | undefined {
+  let ms = NaN;
+  if (typeof ts === 'number') ms = ts;
+  else if (typeof ts === 'string') {
+    const [, zone] = ISO_PATTERN.exec(ts) ?? [];
+    // Date.parse takes a time without a zone for one of wherever this runs.
+    if (zone !== undefined) ms = Date.parse(zone === '' && ts.includes('T') ? `${ts}Z` : ts);
+  }
+  return Math.abs(ms) <= TIME_MS_MAX ? ms : undefined;
 }
 
 function parseLine(bytes: Buffer, number: number): Record<string, unknown> {

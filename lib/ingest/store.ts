@@ -24,8 +24,12 @@ export interface IngestStore {
   count(kind: string): Promise<number>;
   /** Every line stored of a kind; those of one writer in the order of their seq. For checks and exports. */
   lines(kind: string): AsyncIterable<StoredLine>;
-  /** Which seqs of each log have arrived, as records or in notices: ascending, disjoint, never adjacent. */
+  /** Kinds of which something is stored, in alphabetical order. */
+  kinds(): Promise<string[]>;
+  /** Which seqs have arrived, as records or in notices: log by log, ascending, disjoint, never adjacent. */
   arrivals(kind: string): AsyncIterable<Arrival>;
+  /** The notices of one log, in no particular order. */
+  notices(kind: string, logId: string): AsyncIterable<Gap>;
   /** Settles the calls that are under way, then lets go of everything. Idempotent. */
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
@@ -49,6 +53,8 @@ export interface IngestLine {
   seq: number;
   /** What a notice says; `undefined` for a record. */
   gap: Gap | undefined;
+  /** When a record says that it happened, in epoch ms; `undefined` where it says nothing usable. */
+  ts: number | undefined;
   /** The line as received, without its `\n`. */
   bytes: Buffer;
 }

@@ -1,38 +1,16 @@
 import { chmod, mkdir, readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import * as fc from 'fast-check';
 import { Level } from 'level';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { WalError } from '../../lib/errors.js';
 import { openLevelStore } from '../../lib/ingest/index.js';
-import type { IngestBatch, IngestLine, IngestStore } from '../../lib/ingest/index.js';
+import type { IngestStore } from '../../lib/ingest/index.js';
 import { keys, seal } from '../../lib/ingest/level-keys.js';
 import { withFolder } from '../helpers/receiver.js';
 import { skipIf } from '../helpers/skip.js';
+import { addContract, batch, codeOf, idsOf, line, lines } from './store-contract.js';
 
 const it = suite('ingest/level-store');
-
-const LOG = '7Q2M4K9ZT0V5XW8B';
-
-function line(seq: number, over: { kind?: string; writer?: string; text?: string } = {}): IngestLine {
-  const { kind = 'audit', writer = '0123456789ABCDEF', text = 'a' } = over;
-  const id = `${writer}:${kind}:${seq}`;
-  return { id, seq, gap: undefined, bytes: Buffer.from(JSON.stringify({ id, seq, kind, record: { text } })) };
-}
-
-function gap(from: number, to: number): IngestLine {
-  const notice = { from, to, reason: 'age' as const, at: 1 };
-  const id = `${LOG}:audit:gap:${from}-${to}`;
-  return { id, seq: to, gap: notice, bytes: Buffer.from(JSON.stringify({ id, gap: notice })) };
-}
-
-const lines = (from: number, to: number) =>
-  Array.from({ length: to - from + 1 }, (_, index) => line(from + index));
-
-function batch(of: IngestLine[], over: Partial<IngestBatch> = {}): IngestBatch {
-  return { kind: 'audit', logId: LOG, instance: 'main', service: 'gateway', lines: of, ...over };
-}
 
 async function withStore(use: (store: IngestStore, dir: string) => Promise<void>): Promise<void> {
   await withFolder(async (folder) => {
@@ -42,194 +20,8 @@ async function withStore(use: (store: IngestStore, dir: string) => Promise<void>
   });
 }
 
-async function idsOf(store: IngestStore, kind = 'audit'): Promise<string[]> {
-  const ids: string[] = [];
-  for await (const { id } of store.lines(kind)) ids.push(id);
-  return ids;
-}
-
-async function rangesOf(store: IngestStore, kind = 'audit'): Promise<string> {
-  const ranges: string[] = [];
-  for await (const { from, to } of store.arrivals(kind)) ranges.push(`${from}-${to}`);
-  return ranges.join(' ');
-}
-
-async function codeOf(work: Promise<unknown>, message: string | RegExp): Promise<string> {
-  try {
-    await work;
-  } catch (error) {
-    assert.instance(error, WalError);
-    const text = (error as WalError).message;
-    assert.ok(typeof message === 'string' ? text.includes(message) : message.test(text), text);
-    return (error as WalError).code;
-  }
-  return 'no error';
-}
-
-it('lines are stored byte for byte and come back in the order of their seqs', async () => {
-  await withStore(async (store) => {
-    const given = [...lines(98, 102), gap(103, 200), line(9), line(10)];
-    assert.equal(await store.store(batch(given)), { accepted: 8, duplicates: 0, conflicts: [] });
-    assert.is(await store.count('audit'), 8);
-    const back: string[] = [];
-    for await (const { line: bytes } of store.lines('audit')) back.push(bytes.toString());
-    const sorted = [line(9), line(10), ...lines(98, 102), gap(103, 200)];
-    assert.equal(
-      back,
-      sorted.map(({ bytes }) => bytes.toString()),
-    );
-  });
-});
-
-it('the same lines again are duplicates, also after a restart', async () => {
-  await withFolder(async (folder) => {
-    const dir = join(folder, 'store');
-    for (const [accepted, duplicates] of [
-      [50, 0],
-      [0, 50],
-      [0, 50],
-    ]) {
-      await using store = await openLevelStore(dir);
-      assert.equal(await store.store(batch(lines(1, 50))), { accepted, duplicates, conflicts: [] });
-      assert.is(await store.count('audit'), 50);
-    }
-  });
-});
-
-it('another content under a stored id is a conflict, and what is stored stays', async () => {
-  await withStore(async (store) => {
-    await store.store(batch([line(1)]));
-    const result = await store.store(batch([line(1, { text: 'b' }), line(2)]));
-    assert.equal(result, { accepted: 1, duplicates: 0, conflicts: [line(1).id] });
-    const stored: string[] = [];
-    for await (const { line: bytes } of store.lines('audit')) stored.push(bytes.toString());
-    assert.equal(
-      stored,
-      [line(1), line(2)].map(({ bytes }) => bytes.toString()),
-    );
-  });
-});
-
-it('an id twice in one batch is a duplicate, or a conflict with other bytes', async () => {
-  await withStore(async (store) => {
-    const result = await store.store(batch([line(1), line(1), line(1, { text: 'b' }), line(2)]));
-    assert.equal(result, { accepted: 2, duplicates: 1, conflicts: [line(1).id] });
-    assert.is(await store.count('audit'), 2);
-  });
-});
-
-it('of many concurrent calls with the same lines one is accepted', async () => {
-  await withStore(async (store) => {
-    const results = await Promise.all(
-      Array.from({ length: 20 }, () => store.store(batch(lines(1, 30), { logId: undefined }))),
-    );
-    assert.is(
-      results.reduce((sum, { accepted }) => sum + accepted, 0),
-      30,
-    );
-    assert.is(
-      results.reduce((sum, { duplicates }) => sum + duplicates, 0),
-      19 * 30,
-    );
-    assert.is(await store.count('audit'), 30);
-  });
-});
-
-it('kinds are counted apart, and a seq may come again under another writer', async () => {
-  await withStore(async (store) => {
-    await store.store(batch(lines(1, 3)));
-    await store.store(batch([line(1, { kind: 'log' })], { kind: 'log' }));
-    await store.store(batch([line(3, { writer: 'ZZZZZZZZZZZZZZZZ' })]));
-    assert.is(await store.count('audit'), 4);
-    assert.is(await store.count('log'), 1);
-    assert.is(await store.count('billing'), 0);
-    assert.equal(await idsOf(store, 'log'), ['0123456789ABCDEF:log:1']);
-  });
-});
-
-it('what has arrived of a log is one range once nothing is missing', async () => {
-  await withStore(async (store) => {
-    await store.store(batch(lines(1, 5)));
-    assert.is(await rangesOf(store), '1-5');
-    await store.store(batch(lines(9, 10)));
-    assert.is(await rangesOf(store), '1-5 9-10');
-    await store.store(batch([gap(6, 7)]));
-    assert.is(await rangesOf(store), '1-7 9-10');
-    await store.store(batch([line(8)]));
-    assert.is(await rangesOf(store), '1-10');
-    await store.store(batch(lines(1, 10)));
-    assert.is(await rangesOf(store), '1-10');
-  });
-});
-
-it('a conflict has not arrived, and a batch without a log is not followed', async () => {
-  await withStore(async (store) => {
-    await store.store(batch([line(1)], { logId: undefined }));
-    assert.is(await rangesOf(store), '');
-    await store.store(batch([line(1, { text: 'b' }), line(2)]));
-    assert.is(await rangesOf(store), '2-2');
-    await store.store(batch([line(1)]));
-    assert.is(await rangesOf(store), '1-2');
-  });
-});
-
-it('an arrival says who sent it last', async () => {
-  await withStore(async (store) => {
-    await store.store(batch([line(1)]));
-    await store.store(batch([line(2)], { instance: 'blue', service: 'door' }));
-    for await (const arrival of store.arrivals('audit')) {
-      assert.equal(arrival, { logId: LOG, service: 'door', instance: 'blue', from: 1, to: 2 });
-    }
-  });
-});
-
-it('the ranges are those of a set, in whatever order and company seqs arrive', async () => {
-  const seqs = fc.array(fc.array(fc.integer({ min: 1, max: 25 }), { minLength: 1, maxLength: 8 }), {
-    minLength: 1,
-    maxLength: 6,
-  });
-  await fc.assert(
-    fc.asyncProperty(seqs, async (batches) => {
-      await withStore(async (store) => {
-        const arrived = new Set(batches.flat());
-        // All at once: some share a write.
-        const results = await Promise.all(
-          batches.map((numbers) => store.store(batch(numbers.map((seq) => line(seq))))),
-        );
-        assert.is(
-          results.reduce((sum, { accepted }) => sum + accepted, 0),
-          arrived.size,
-        );
-        assert.is(await store.count('audit'), arrived.size);
-        const covered: number[] = [];
-        let last = -1;
-        for await (const { from, to } of store.arrivals('audit')) {
-          assert.ok(from > last + 1, 'ranges touch');
-          for (let seq = from; seq <= to; seq++) covered.push(seq);
-          last = to;
-        }
-        assert.equal(
-          covered,
-          [...arrived].toSorted((a, b) => a - b),
-        );
-      });
-    }),
-    { numRuns: 25 },
-  );
-});
-
-it('close settles what is under way, and later calls say that it is closed', async () => {
-  await withStore(async (store, dir) => {
-    const pending = Promise.all([store.store(batch(lines(1, 10))), store.store(batch(lines(11, 20)))]);
-    await Promise.all([store.close(), store.close()]);
-    assert.equal(
-      (await pending).map(({ accepted }) => accepted),
-      [10, 10],
-    );
-    assert.is(await codeOf(store.store(batch([line(1)])), dir), 'WAL_CLOSED');
-    assert.is(await codeOf(store.count('audit'), dir), 'WAL_CLOSED');
-    assert.is(await codeOf(idsOf(store), dir), 'WAL_CLOSED');
-  });
+addContract(it, async (use) => {
+  await withStore(async (store, dir) => await use(store, () => openLevelStore(dir)));
 });
 
 it('the folder is made, for its owner alone', async () => {

@@ -156,7 +156,7 @@ async function withStore(lines: Line[], use: (store: IngestStore) => Promise<voi
       lines: lines.map(([seq, key, writer = WRITER]) => {
         const id = `${writer}:audit:${seq}`;
         const line = JSON.stringify({ id, seq, kind: 'audit', record: recordOf(key) });
-        return { id, seq, gap: undefined, bytes: Buffer.from(line) };
+        return { id, seq, gap: undefined, ts: undefined, bytes: Buffer.from(line) };
       }),
     });
     await use(store);
