@@ -3,8 +3,10 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { openLevelStore } from '../../lib/ingest/index.js';
+import { openLevelStore, openPostgresStore } from '../../lib/ingest/index.js';
 import { withFolder } from '../helpers/folder.js';
+import { PASSWORD, postgresMissing, startPostgres } from '../helpers/postgres.js';
+import { skipIf } from '../helpers/skip.js';
 import { MAIN, TOKEN_ENV, appendNumbers, nvWal, whileRunning, withLog } from './nv-wal.js';
 
 const it = suite('cli/serve');
@@ -39,6 +41,38 @@ it('says where it listens, takes what is signed and has a token, and ends cleanl
       assert.is(await store.count('audit'), 100);
     },
   );
+});
+
+skipIf(it, postgresMissing)('keeps what comes in PostgreSQL, and never shows a password', async () => {
+  const server = await startPostgres();
+  try {
+    const serve = ['serve', '--json', '--store'];
+    const refused = await nvWal([...serve, server.url.replace(PASSWORD, `${PASSWORD}!`)], { env: TOKEN_ENV });
+    assert.is(refused.code, 2);
+    assert.match(refused.stderr.join('\n'), /^nv-wal: the store postgres:.*password authentication failed/);
+    assert.not.match(refused.stderr.join('\n') + refused.stdout, PASSWORD);
+    await withLog(
+      (wal) => appendNumbers(wal, 'audit', 100),
+      async ({ at }) => {
+        const env = { ...TOKEN_ENV, PGPASSWORD: PASSWORD };
+        await whileRunning([...serve, server.urlWithoutPassword], { env }, async (serving) => {
+          const [line] = await serving.printed(/^\{.*\}$/m);
+          const { url } = JSON.parse(line) as { url: string };
+          const shipped = await nvWal(['ship', ...at, '--once'], {
+            env: { ...TOKEN_ENV, WAL_BASE_URL: url },
+          });
+          assert.equal([shipped.code, shipped.stderr], [0, []]);
+          serving.process.kill('SIGTERM');
+          const { code, stderr } = await serving.ended;
+          assert.equal([code, stderr], [0, []]);
+        });
+      },
+    );
+    await using store = await openPostgresStore(server.url);
+    assert.is(await store.count('audit'), 100);
+  } finally {
+    await server.stop();
+  }
 });
 
 it('ends with the process that forked it', async () => {

@@ -6,11 +6,13 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { createIngestHandler, openLevelStore } from '../../lib/ingest/index.js';
+import { createIngestHandler, openLevelStore, openPostgresStore } from '../../lib/ingest/index.js';
 import type { IngestStore } from '../../lib/ingest/index.js';
 import { recordLine } from '../../lib/records.js';
 import { post, withFolder } from '../helpers/receiver.js';
 import type { Posted } from '../helpers/receiver.js';
+import { postgresMissing, startPostgres } from '../helpers/postgres.js';
+import { skipIf } from '../helpers/skip.js';
 
 const it = suite('ingest/crash');
 
@@ -64,50 +66,70 @@ async function seqsIn(store: IngestStore): Promise<Set<number>> {
   return seqs;
 }
 
-it('what was answered with 200 is there after a SIGKILL, and is a duplicate when it comes again', async () => {
+/** A place for a store, and how to open it there. */
+interface Place {
+  at: string;
+  open: () => Promise<IngestStore>;
+}
+
+async function killedAgainAndAgain({ at, open }: Place): Promise<void> {
   const size = 50;
-  await withFolder(async (folder) => {
-    const dir = join(folder, 'store');
-    const answered = new Set<number>();
-    let next = 0;
-    for (let kill = 1; kill <= KILLS; kill++) {
-      await withProcess(dir, '', async ({ url, child }) => {
-        const killAt = answered.size + 20 + kill;
-        const work = async () => {
-          for (;;) {
-            const batch = next++;
-            // Broken off by the kill: not answered, so nothing is promised.
-            const { status } = await send(url, linesOf(batch * size + 1, (batch + 1) * size));
-            assert.is(status, 200);
-            answered.add(batch);
-            if (answered.size >= killAt) child.kill('SIGKILL');
-          }
-        };
-        const ends = await Promise.allSettled([work(), work(), work(), work()]);
-        // What fetch says of a connection that broke; anything else is a claim that failed.
-        for (const end of ends) assert.instance((end as PromiseRejectedResult).reason, TypeError);
-      });
-      await using store = await openLevelStore(dir);
-      const stored = await seqsIn(store);
-      assert.is(await store.count('audit'), stored.size);
-      for (const batch of answered) {
-        for (let seq = batch * size + 1; seq <= (batch + 1) * size; seq++) {
-          assert.ok(stored.has(seq), `batch ${batch} was answered for, and seq ${seq} is not there`);
+  const answered = new Set<number>();
+  let next = 0;
+  for (let kill = 1; kill <= KILLS; kill++) {
+    await withProcess(at, '', async ({ url, child }) => {
+      const killAt = answered.size + 20 + kill;
+      const work = async () => {
+        for (;;) {
+          const batch = next++;
+          // Broken off by the kill: not answered, so nothing is promised.
+          const { status } = await send(url, linesOf(batch * size + 1, (batch + 1) * size));
+          assert.is(status, 200);
+          answered.add(batch);
+          if (answered.size >= killAt) child.kill('SIGKILL');
         }
+      };
+      const ends = await Promise.allSettled([work(), work(), work(), work()]);
+      // What fetch says of a connection that broke; anything else is a claim that failed.
+      for (const end of ends) assert.instance((end as PromiseRejectedResult).reason, TypeError);
+    });
+    await using store = await open();
+    const stored = await seqsIn(store);
+    assert.is(await store.count('audit'), stored.size);
+    for (const batch of answered) {
+      for (let seq = batch * size + 1; seq <= (batch + 1) * size; seq++) {
+        assert.ok(stored.has(seq), `batch ${batch} was answered for, and seq ${seq} is not there`);
       }
-      // Not answered is still all or nothing.
-      assert.is(stored.size % size, 0);
-      const again = [...answered].at(-1)!;
-      const response = await createIngestHandler({ store, auth: false })(
-        new Request('http://x/api/audit/v1/ingest', {
-          method: 'POST',
-          headers: { 'content-type': 'application/x-ndjson' },
-          body: linesOf(again * size + 1, (again + 1) * size),
-        }),
-      );
-      assert.equal(await response.json(), { accepted: 0, duplicates: size, rejected: [] });
     }
+    // Not answered is still all or nothing.
+    assert.is(stored.size % size, 0);
+    const again = [...answered].at(-1)!;
+    const response = await createIngestHandler({ store, auth: false })(
+      new Request('http://x/api/audit/v1/ingest', {
+        method: 'POST',
+        headers: { 'content-type': 'application/x-ndjson' },
+        body: linesOf(again * size + 1, (again + 1) * size),
+      }),
+    );
+    assert.equal(await response.json(), { accepted: 0, duplicates: size, rejected: [] });
+  }
+}
+
+it('what was answered with 200 is there after a SIGKILL, and is a duplicate when it comes again', async () => {
+  await withFolder(async (folder) => {
+    const at = join(folder, 'store');
+    await killedAgainAndAgain({ at, open: () => openLevelStore(at) });
   });
+});
+
+skipIf(it, postgresMissing)('the same holds for a receiver whose store is PostgreSQL', async () => {
+  const server = await startPostgres();
+  try {
+    const at = server.url;
+    await killedAgainAndAgain({ at, open: () => openPostgresStore(at) });
+  } finally {
+    await server.stop();
+  }
 });
 
 it('a write that the disk refuses is a 503, and nothing that was answered for is lost', async () => {

@@ -1,10 +1,16 @@
-// A receiver in a process of its own, for tests that kill it: `receiver-process.ts STORE`. Says its URL when it listens.
+// A receiver in a process of its own, for tests that kill it: `receiver-process.ts STORE`, a folder or postgres://….
+// Says its URL when it listens.
 
-import { createIngestHandler, openLevelStore, serveIngest } from '../../lib/ingest/index.js';
+import {
+  createIngestHandler,
+  openLevelStore,
+  openPostgresStore,
+  serveIngest,
+} from '../../lib/ingest/index.js';
 
-const [dir] = process.argv.slice(2);
-if (dir === undefined) throw new TypeError('expected the folder of the store');
-const store = await openLevelStore(dir);
+const [place] = process.argv.slice(2);
+if (place === undefined) throw new TypeError('expected a store');
+const store = await (place.startsWith('postgres:') ? openPostgresStore(place) : openLevelStore(place));
 const handler = createIngestHandler({
   store,
   auth: false,
