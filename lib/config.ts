@@ -70,8 +70,11 @@ export interface HttpSinkOptions {
   baseUrl: string;
   /** How to get the S2S JWT: what to sign it with, or a function that brings one. Without it, no `authorization` is sent. */
   token?: S2sTokenOptions | TokenProvider;
-  /** Signs each request (RFC 9421) when given: a shared secret of at least 32 bytes (hmac-sha256), with the `keyid` to send. */
-  signingKey?: string | { keyId: string; secret: string };
+  /**
+   * Signs each request (RFC 9421) when given, with the `keyid` to send: a shared secret of at least 32 bytes
+   * (hmac-sha256), or an Ed25519 private key as PEM (PKCS #8) or JWK. A secret alone goes as `default`.
+   */
+  signingKey?: string | { keyId: string; secret: string } | { keyId: string; key: string };
   /** Whether bodies go gzipped. @default true */
   gzip?: boolean;
   /** How long one delivery may take, its token and the repeat after a refused token included, in ms. Integer >= 1. @default 30_000 */

@@ -1,23 +1,28 @@
-// Who is calling: verifies the S2S JWT of a request. Tokens are jose's; which of them count is decided here.
+// Who is calling, and for whom: verifies the S2S JWT of a request. Tokens are jose's; which of them count, and whose
+// records their bearers may write, is decided here.
 
-import { createPublicKey, type JsonWebKeyInput, type KeyObject } from 'node:crypto';
 import { errors, jwtVerify } from 'jose';
 import type { JWTPayload } from 'jose';
 import type { Clock } from '../clock.js';
-import { checkInteger, checkSecret, expected } from '../config.js';
-import { WalError, messageOf } from '../errors.js';
+import { checkInteger, expected } from '../config.js';
+import { verificationKeyOf } from './keys.js';
+import type { KeySource } from './keys.js';
 import { Refusal } from './refusal.js';
 
-/** Which tokens are accepted: those of one issuer for one audience, signed with one key. */
-export interface IngestAuth {
+/** Which tokens are accepted: those of one issuer for one audience, signed with its secret or one of its keys. */
+export interface IngestAuth extends KeySource {
   /** The token's `iss`. */
   issuer: string;
   /** The token's `aud`, or one of them. */
   audience: string;
-  /** HS256 with this secret, at least 32 bytes. Either this or `key`. */
-  secret?: string;
-  /** A public key as PEM (SPKI) or JWK (JSON text): Ed25519 for EdDSA, P-256 for ES256, RSA from 2048 bits for RS256. */
-  key?: string;
+  /** The services that may call: a valid token of any other is a 403. @default every service with a valid token */
+  callers?: readonly string[];
+  /**
+   * Whose records, and reports on logs, a caller may write and see besides its own: names of services, or '*' for
+   * all. By caller: `{ relay: '*', gateway: ['gateway-admin'] }`. A record that names another service is rejected;
+   * one that names none is its caller's. @default {}
+   */
+  onBehalfOf?: Readonly<Record<string, readonly string[] | '*'>>;
   /** How far the sender's clock may be off, in ms. Integer, 0 to 600,000. @default 60_000 */
   clockToleranceMs?: number;
   /** How old a token may be, whatever its `exp` says, in ms. Integer, 1000 to 86,400,000. @default 3_600_000 */
@@ -29,27 +34,27 @@ export interface Caller {
   /** The token's `sub`: the service that is calling. */
   service: string;
   claims: Readonly<JWTPayload>;
+  /** Whether records of a service are this caller's to write. */
+  mayWriteFor(service: unknown): boolean;
 }
 
-/** @throws {Refusal} 401, with `www-authenticate` saying why. */
+/**
+ * @throws {Refusal} 401, with `www-authenticate` saying why; 403 where the caller is not one of `callers`.
+ * @throws {WalError} `WAL_IO`: the keys can't be had.
+ */
 export type Authenticate = (request: Request) => Promise<Caller>;
 
 const REALM = 'nv-wal';
 const CLOCK_TOLERANCE_MS = 60_000;
 const TOKEN_AGE_MAX_MS = 3_600_000;
-const RSA_BITS_MIN = 2048;
 /** RFC 6750: `Bearer`, in any case, one space or more, and one token. */
 const BEARER_PATTERN = /^bearer +([A-Za-z0-9._~+/-]+=*)$/i;
 
-/** What verifies a token, and the only algorithms it may verify: the key says which, never the token. */
-interface VerificationKey {
-  key: Uint8Array | KeyObject;
-  algorithms: string[];
-}
-
 /** @throws {WalError} `WAL_CONFIG` naming the option that does not fit. */
 export function tokenAuthentication(options: IngestAuth, clock: Clock): Authenticate {
-  const { key, algorithms } = verificationKeyOf(options);
+  const { keyOf, algorithms } = verificationKeyOf(options);
+  const callers = checkNames('auth.callers', options.callers);
+  const onBehalfOf = checkOnBehalfOf(options.onBehalfOf ?? {});
   const tolerance = checkInteger(
     'auth.clockToleranceMs',
     options.clockToleranceMs ?? CLOCK_TOLERANCE_MS,
@@ -72,13 +77,23 @@ export function tokenAuthentication(options: IngestAuth, clock: Clock): Authenti
   };
   return async (request) => {
     const token = bearerOf(request);
+    let service: string;
+    let claims: JWTPayload;
     try {
-      const { payload } = await jwtVerify(token, key, { ...claimRules, currentDate: new Date(clock.now()) });
-      return callerOf(payload);
+      const { payload } = await jwtVerify(token, keyOf, {
+        ...claimRules,
+        currentDate: new Date(clock.now()),
+      });
+      claims = payload;
+      service = serviceOf(payload);
     } catch (cause) {
       if (!(cause instanceof errors.JOSEError)) throw cause;
       throw unauthorized('invalid_token', cause.message, cause);
     }
+    if (callers && !callers.includes(service)) throw forbidden(`${service} may not call this receiver`);
+    const others = onBehalfOf.get(service) ?? [];
+    const mayWriteFor = (name: unknown) => name === service || others === '*' || others.includes(name);
+    return { service, claims, mayWriteFor };
   };
 }
 
@@ -95,10 +110,9 @@ function bearerOf(request: Request): string {
   return token;
 }
 
-function callerOf(claims: JWTPayload): Caller {
-  const { sub } = claims;
-  if (typeof sub !== 'string' || sub === '') throw unauthorized('invalid_token', 'sub is not a name');
-  return { service: sub, claims };
+function serviceOf({ sub }: JWTPayload): string {
+  if (typeof sub === 'string' && sub !== '') return sub;
+  throw unauthorized('invalid_token', 'sub is not a name');
 }
 
 function unauthorized(error: string, description: string, cause?: unknown): Refusal {
@@ -119,43 +133,24 @@ export function forbidden(message: string): Refusal {
   });
 }
 
-function verificationKeyOf({ secret, key }: IngestAuth): VerificationKey {
-  if ((secret === undefined) === (key === undefined)) {
-    throw new WalError('WAL_CONFIG', 'expected auth to have either secret or key');
+function checkNames(option: string, given: unknown): readonly unknown[] | undefined {
+  if (given === undefined) return undefined;
+  if (!Array.isArray(given) || !given.every((name) => typeof name === 'string' && name !== '')) {
+    throw expected(option, 'a list of names of services', given);
   }
-  if (key === undefined) {
-    return { key: new TextEncoder().encode(checkSecret('auth.secret', secret)), algorithms: ['HS256'] };
-  }
-  const publicKey = parsePublicKey(checkText('auth.key', key));
-  return { key: publicKey, algorithms: algorithmsFor(publicKey) };
+  return given;
 }
 
-function parsePublicKey(text: string): KeyObject {
-  try {
-    if (!text.trimStart().startsWith('{')) {
-      // Node would take the public half of it; a private key has no business here at all.
-      if (text.includes('PRIVATE KEY')) throw new TypeError('it is a private key');
-      return createPublicKey(text);
-    }
-    const jwk = JSON.parse(text) as JsonWebKeyInput['key'];
-    if ('d' in jwk || 'k' in jwk) throw new TypeError('it is a private or a secret key');
-    return createPublicKey({ key: jwk, format: 'jwk' });
-  } catch (cause) {
-    throw new WalError(
-      'WAL_CONFIG',
-      `expected auth.key to be a public key as PEM (SPKI) or JWK: ${messageOf(cause)}`,
-      { cause },
-    );
+function checkOnBehalfOf(given: unknown): Map<string, readonly unknown[] | '*'> {
+  if (typeof given !== 'object' || given === null) {
+    throw expected('auth.onBehalfOf', 'an object of names by caller', typeof given);
   }
-}
-
-function algorithmsFor(key: KeyObject): string[] {
-  const { asymmetricKeyType: type, asymmetricKeyDetails: details } = key;
-  // RFC 9864 gave EdDSA with Ed25519 a name of its own: one algorithm, two names.
-  if (type === 'ed25519') return ['EdDSA', 'Ed25519'];
-  if (type === 'ec' && details?.namedCurve === 'prime256v1') return ['ES256'];
-  if (type === 'rsa' && (details?.modulusLength ?? 0) >= RSA_BITS_MIN) return ['RS256'];
-  throw expected('auth.key', `an Ed25519, P-256 or RSA key (RSA from ${RSA_BITS_MIN} bits)`, type);
+  return new Map(
+    Object.entries(given).map(([caller, names]: [string, unknown]) => [
+      caller,
+      names === '*' ? names : (checkNames(`auth.onBehalfOf['${caller}']`, names) ?? []),
+    ]),
+  );
 }
 
 function checkText(option: string, value: unknown): string {

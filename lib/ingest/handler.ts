@@ -7,6 +7,8 @@ import type { Authenticate, Caller } from './auth.js';
 import { forbidden, tokenAuthentication } from './auth.js';
 import type { Hold } from './body.js';
 import { checkUtf8, inflate, memoryBudget, readBody } from './body.js';
+import { logReports } from './continuity.js';
+import type { LogReport } from './continuity.js';
 import type { CheckedLines, Rejection } from './lines.js';
 import { LOG_ID_PATTERN, checkLines } from './lines.js';
 import { checkOptions } from './options.js';
@@ -29,14 +31,24 @@ export interface IngestAnswer {
 /** Never rejects: whatever goes wrong is an answer. */
 export type IngestHandler = (request: Request) => Promise<Response>;
 
-const ROUTE_PATTERN = /^\/api\/([^/]+)\/v1\/ingest$/;
+/** The body of a 200 to `GET /api/logs`. */
+export interface LogsAnswer {
+  logs: LogReport[];
+  /** Whether there are more: 1,000 are listed. Ask for one kind, or one log. */
+  truncated: boolean;
+}
+
+const INGEST_PATTERN = /^\/api\/([^/]+)\/v1\/ingest$/;
+const LOGS_PATH = '/api/logs';
+const LOGS_MAX = 1000;
 const INSTANCE_PATTERN = /^[A-Za-z0-9._-]{1,64}$/;
 const CONFLICT = 'another line is stored under this id';
 
 /**
  * The receiver's end of the wire: takes `POST /api/{kind}/v1/ingest`, and answers 200 with an `IngestAnswer`
  * once what it accepted is on disk, or an error as `{ "error": { "code", "message" } }`, see
- * `IngestErrorCode`. For Node's `http`, wrap it with `toNodeListener`, or serve it with `serveIngest`.
+ * `IngestErrorCode`. `GET /api/logs[?kind=K][&log=ID]` answers a `LogsAnswer`: what it has of each log of the
+ * caller's, and what is missing; with a token, and never signed. For Node's `http`, wrap it with `toNodeListener`, or serve it with `serveIngest`.
  *
  * ```ts
  * const store = await openLevelStore('/var/lib/ingest');
@@ -76,7 +88,7 @@ class Receiver {
   async answer(request: Request): Promise<Response> {
     const hold = this.#holdMemory();
     try {
-      return Response.json(await this.#ingest(request, hold));
+      return Response.json(await this.#answer(request, hold));
     } catch (error) {
       if (error instanceof Refusal) return error.toResponse();
       this.#onError(error);
@@ -86,9 +98,23 @@ class Receiver {
     }
   }
 
-  async #ingest(request: Request, hold: Hold): Promise<IngestAnswer> {
+  async #answer(request: Request, hold: Hold): Promise<IngestAnswer | LogsAnswer> {
+    const { pathname, searchParams } = new URL(request.url);
+    const path = pathname.startsWith(this.#basePath) ? pathname.slice(this.#basePath.length) : '';
+    if (path === LOGS_PATH) {
+      allow(request, 'GET');
+      return await this.#logs(searchParams, await this.#authenticate?.(request));
+    }
+    const kind = INGEST_PATTERN.exec(path)?.[1];
+    if (kind === undefined || !KIND_PATTERN.test(kind)) {
+      throw new Refusal(404, 'not_found', `there is nothing at ${pathname}`.slice(0, 200));
+    }
+    allow(request, 'POST');
+    return await this.#ingest(request, { kind, ...senderOf(kind, request.headers) }, hold);
+  }
+
+  async #ingest(request: Request, about: IngestRequest, hold: Hold): Promise<IngestAnswer> {
     // What costs least and tells a stranger least comes first: nothing of a body is read for one who may not send.
-    const about = this.#route(request);
     const caller = await this.#admit(request, about);
     const checkBody = await this.#verifySignature?.(request);
     const gzipped = isGzipped(request.headers);
@@ -97,23 +123,22 @@ class Receiver {
     checkBody?.(sent);
     const body = gzipped ? await inflate(sent, this.#limits, hold) : sent;
     checkUtf8(body);
-    const checked = checkLines(body, about, this.#limits);
+    const checked = checkLines(body, { ...about, mayWriteFor: caller?.mayWriteFor }, this.#limits);
     return await this.#keep(checked, about, caller);
   }
 
-  #route(request: Request): IngestRequest {
-    const { pathname } = new URL(request.url);
-    const below = pathname.startsWith(this.#basePath) ? pathname.slice(this.#basePath.length) : '';
-    const kind = ROUTE_PATTERN.exec(below)?.[1];
-    if (kind === undefined || !KIND_PATTERN.test(kind)) {
-      throw new Refusal(404, 'not_found', `there is nothing at ${pathname}`.slice(0, 200));
+  async #logs(query: URLSearchParams, caller: Caller | undefined): Promise<LogsAnswer> {
+    const only = { kind: query.get('kind') ?? undefined, logId: query.get('log') ?? undefined };
+    if (only.kind !== undefined && !KIND_PATTERN.test(only.kind)) {
+      throw new Refusal(400, 'bad_request', 'expected kind to be the name of a kind');
     }
-    if (request.method !== 'POST') {
-      throw new Refusal(405, 'method_not_allowed', 'batches are sent by POST', {
-        headers: { allow: 'POST' },
-      });
+    const logs: LogReport[] = [];
+    for await (const report of logReports(this.#store, only)) {
+      if (caller && !caller.mayWriteFor(report.service)) continue;
+      if (logs.length === LOGS_MAX) return { logs, truncated: true };
+      logs.push(report);
     }
-    return { kind, ...senderOf(kind, request.headers) };
+    return { logs, truncated: false };
   }
 
   async #admit(request: Request, about: IngestRequest): Promise<Caller | undefined> {
@@ -141,6 +166,13 @@ class Receiver {
     }
     return { accepted, duplicates, rejected: refused };
   }
+}
+
+function allow({ method }: Request, allowed: string): void {
+  if (method === allowed) return;
+  throw new Refusal(405, 'method_not_allowed', `${method} is not for this; ${allowed} is`, {
+    headers: { allow: allowed },
+  });
 }
 
 /** Whose log it is. All three headers may be missing; what is there must be what a log sends. */
@@ -182,7 +214,7 @@ function isGzipped(headers: Headers): boolean {
 function refusalOf(error: unknown): Refusal {
   if (!(error instanceof WalError))
     return new Refusal(500, 'internal', 'the receiver failed; its log says why');
-  return new Refusal(503, 'unavailable', 'the store is not available; send the same again later', {
+  return new Refusal(503, 'unavailable', 'the receiver can not do this now; send the same again later', {
     headers: { 'retry-after': '1' },
   });
 }

@@ -1,7 +1,10 @@
 // The public API of `@nv/wal/ingest`: named exports, no logic.
 
 export { createIngestHandler } from './handler.js';
-export type { IngestAnswer, IngestHandler } from './handler.js';
+export type { IngestAnswer, IngestHandler, LogsAnswer } from './handler.js';
+export { logReports } from './continuity.js';
+export type { LogReport } from './continuity.js';
+export type { SeqRange } from './ranges.js';
 export type { IngestLimits, IngestOptions, IngestRequest } from './options.js';
 export { serveIngest, toNodeListener } from './node.js';
 export type { IngestServer, NodeListener, ServeOptions } from './node.js';
@@ -10,6 +13,7 @@ export { openPostgresStore } from './postgres-store.js';
 export type { PostgresStoreOptions } from './postgres-pool.js';
 export type { Arrival, IngestBatch, IngestLine, IngestStore, StoreResult, StoredLine } from './store.js';
 export type { Caller, IngestAuth } from './auth.js';
+export type { KeySource } from './keys.js';
 export type { IngestSigning } from './signature.js';
 export type { Rejection } from './lines.js';
 export type { IngestErrorCode } from './refusal.js';

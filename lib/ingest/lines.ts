@@ -10,10 +10,12 @@ export interface LineLimits {
   linesMax: number;
 }
 
-/** What a line must fit: the path's kind and, where the request names it, the sender's log. */
+/** What a line must fit: the path's kind, the sender's log where the request names it, and who is calling. */
 export interface LineContext {
   kind: string;
   logId: string | undefined;
+  /** Whether records that say they are of this service may be written; without it, those of any. */
+  mayWriteFor?: ((service: unknown) => boolean) | undefined;
 }
 
 export interface Rejection {
@@ -128,17 +130,25 @@ function reasonAgainst(id: string, line: Record<string, unknown>, context: LineC
   const hasRecord = Object.hasOwn(line, 'record');
   if (hasRecord === Object.hasOwn(line, 'gap')) return 'expected either a record or a gap';
   return hasRecord
-    ? reasonAgainstRecord(id, seq, context.kind, line['record'])
+    ? reasonAgainstRecord(id, seq, context, line['record'])
     : reasonAgainstGap(id, seq, context, line['gap']);
 }
 
-function reasonAgainstRecord(id: string, seq: number, kind: string, record: unknown): string | undefined {
+function reasonAgainstRecord(
+  id: string,
+  seq: number,
+  { kind, mayWriteFor }: LineContext,
+  record: unknown,
+): string | undefined {
   const rest = `:${kind}:${seq}`;
   const fits = id.length === WRITER_ID_CHARS + rest.length && id.endsWith(rest);
   if (!fits || !WRITER_ID_PATTERN.test(id.slice(0, WRITER_ID_CHARS))) {
     return `expected the id to be a writer id and '${rest}'`;
   }
-  return isObject(record) ? undefined : 'expected record to be an object';
+  if (!isObject(record)) return 'expected record to be an object';
+  // Kinds of one's own need not name a service: such a record is of the service that sent it.
+  if (record['service'] === undefined || !mayWriteFor || mayWriteFor(record['service'])) return undefined;
+  return "expected record.service to be the caller's, or one that it may write for";
 }
 
 function reasonAgainstGap(id: string, seq: number, context: LineContext, gap: unknown): string | undefined {

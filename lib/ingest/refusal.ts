@@ -5,9 +5,9 @@
  *
  * | code | status | meaning |
  * | --- | --- | --- |
- * | `bad_request` | 400 | a target that is no URL, or a method that HTTP libraries refuse |
- * | `not_found` | 404 | not `/api/{kind}/v1/ingest` |
- * | `method_not_allowed` | 405 | not POST |
+ * | `bad_request` | 400 | a target that is no URL, a method that HTTP libraries refuse, or a query that does not fit |
+ * | `not_found` | 404 | neither `/api/{kind}/v1/ingest` nor `/api/logs` |
+ * | `method_not_allowed` | 405 | not POST, or not GET for `/api/logs` |
  * | `unauthorized` | 401 | no token, or one that is not valid (any more) |
  * | `forbidden` | 403 | a valid token that may not do this |
  * | `bad_signature` | 401 | not signed, wrongly signed, or not what was signed |
@@ -23,7 +23,7 @@
  * | `bad_line` | 400 | a line that is no JSON object with an id: it can't be answered for by id |
  * | `empty_body` | 400 | no line at all |
  * | `overloaded` | 503 | more requests are being read than memory should hold |
- * | `unavailable` | 503 | the store could not store |
+ * | `unavailable` | 503 | the store, or where the keys of tokens are, does not answer |
  * | `internal` | 500 | a bug |
  */
 export type IngestErrorCode =

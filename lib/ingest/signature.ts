@@ -1,21 +1,23 @@
 // Whether a request is what its sender signed: Content-Digest (RFC 9530) and HTTP message signatures (RFC 9421)
-// in one profile, hmac-sha256. Signing is the sender's. The body is checked once it has been read.
+// in one profile, hmac-sha256 or ed25519. Signing is the sender's. The body is checked once it has been read.
 
-import { createHash } from 'node:crypto';
+import { createHash, verify } from 'node:crypto';
 import { createVerifier, httpbis } from 'http-message-signatures';
 import type { SignatureParameters, VerifyingKey } from 'http-message-signatures';
 import type { Clock } from '../clock.js';
 import { checkInteger, checkSecret, expected } from '../config.js';
-import { messageOf } from '../errors.js';
+import { WalError, messageOf } from '../errors.js';
+import { parsePublicKey } from './keys.js';
 import { Refusal } from './refusal.js';
 
 /** Which signatures are accepted. */
 export interface IngestSigning {
   /**
-   * Secrets by key id, each of at least 32 bytes. Several, so that a secret can be changed: add the new one
-   * here, then let the senders use it, then take the old one away.
+   * Keys by key id: a secret of at least 32 bytes for hmac-sha256, or the public key of an Ed25519 pair, PEM (SPKI)
+   * or JWK. Several, so that a key can be changed: add the new one here, then let the senders use it, then take
+   * the old one away.
    */
-  keys: Record<string, string>;
+  keys: Record<string, string | { publicKey: string }>;
   /** How old a signature may be, and how far ahead of this clock, in ms. Integer, 0 to 3,600,000. @default 300_000 */
   toleranceMs?: number;
 }
@@ -30,7 +32,6 @@ export type VerifySignature = (request: Request) => Promise<(body: Buffer) => vo
 
 /** What a signature must cover: anything less would leave a part that could be exchanged. */
 const COVERED = ['@method', '@path', 'content-digest', 'idempotency-key'];
-const ALGORITHM = 'hmac-sha256';
 const TOLERANCE_MS = 300_000;
 const SHA256_PATTERN = /(?:^|,)[ \t]*sha-256=:([A-Za-z0-9+/]{43}=):[ \t]*(?:,|$)/;
 
@@ -104,14 +105,28 @@ function digestOf(header: string): Buffer {
 
 function checkKeys(given: unknown): Map<string, VerifyingKey> {
   if (typeof given !== 'object' || given === null || Object.keys(given).length === 0) {
-    throw expected('signing.keys', 'an object of secrets by key id', typeof given);
+    throw expected('signing.keys', 'an object of keys by key id', typeof given);
   }
   return new Map(
-    Object.entries(given as Record<string, unknown>).map(([id, value]) => {
-      const secret = checkSecret(`signing.keys['${id}']`, value);
-      return [id, { id, algs: [ALGORITHM], verify: createVerifier(secret, ALGORITHM) }];
-    }),
+    Object.entries(given).map(([id, value]: [string, unknown]) => [id, verifyingKey(id, value)]),
   );
+}
+
+/** The key says which algorithm it verifies, never the request: a public key is no secret to make an HMAC with. */
+function verifyingKey(id: string, value: unknown): VerifyingKey {
+  const option = `signing.keys['${id}']`;
+  if (typeof value !== 'object' || value === null) {
+    const secret = checkSecret(option, value);
+    return { id, algs: ['hmac-sha256'], verify: createVerifier(secret, 'hmac-sha256') };
+  }
+  const { publicKey, ...unknown } = value as Record<string, unknown>;
+  const [stray] = Object.keys(unknown);
+  if (stray !== undefined) throw new WalError('WAL_CONFIG', `${option} has no option '${stray}'`);
+  const key = parsePublicKey(`${option}.publicKey`, publicKey);
+  if (key.asymmetricKeyType !== 'ed25519') {
+    throw expected(`${option}.publicKey`, 'an Ed25519 key', key.asymmetricKeyType);
+  }
+  return { id, algs: ['ed25519'], verify: async (data, signature) => verify(null, data, key, signature) };
 }
 
 function badSignature(why: string, cause?: unknown): Refusal {

@@ -198,8 +198,11 @@ it('whatever stands in for a token is a 401', async () => {
 
 it('options that do not fit are named, and secrets are not shown', () => {
   const { secret: _, ...keyless } = HMAC;
-  assert.match(configErrorOf(keyless), /secret or key/);
-  assert.match(configErrorOf({ ...HMAC, key: pemOf(rsa.publicKey) }), /secret or key/);
+  assert.match(configErrorOf(keyless), /one of secret, key and jwksUrl/);
+  assert.match(configErrorOf({ ...HMAC, key: pemOf(rsa.publicKey) }), /one of secret, key and jwksUrl/);
+  assert.match(configErrorOf({ ...keyless, jwksUrl: 'file:///keys' }), /auth.jwksUrl/);
+  assert.match(configErrorOf({ ...HMAC, callers: 'gateway' }), /auth.callers/);
+  assert.match(configErrorOf({ ...HMAC, onBehalfOf: { relay: true } }), /auth.onBehalfOf\['relay'\]/);
   assert.match(configErrorOf({ ...HMAC, issuer: '' }), /auth.issuer/);
   assert.match(configErrorOf({ ...HMAC, audience: undefined }), /auth.audience/);
   assert.match(configErrorOf({ ...HMAC, clockToleranceMs: -1 }), /auth.clockToleranceMs/);

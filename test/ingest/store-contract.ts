@@ -3,7 +3,8 @@
 import * as fc from 'fast-check';
 import * as assert from 'uvu/assert';
 import { WalError } from '../../lib/errors.js';
-import type { IngestBatch, IngestLine, IngestStore } from '../../lib/ingest/index.js';
+import { logReports } from '../../lib/ingest/index.js';
+import type { IngestBatch, IngestLine, IngestStore, LogReport } from '../../lib/ingest/index.js';
 import { gapLine } from '../../lib/records.js';
 
 export const LOG = '7Q2M4K9ZT0V5XW8B';
@@ -224,6 +225,34 @@ export function addContract(it: AddCase, withStore: WithStore): void {
       ] as const) {
         for await (const other of store.notices(kind, logId)) assert.unreachable(JSON.stringify(other));
       }
+    });
+  });
+
+  it('a report says what is missing of each log, where, and what notices stand for', async () => {
+    await withStore(async (store) => {
+      await store.store(batch([...lines(1, 3), gap(4, 6), line(7)]));
+      await store.store(batch([line(2, { kind: 'log' }), line(9, { kind: 'log' })], { kind: 'log' }));
+      const later = [line(5, { writer: 'ZZZZZZZZZZZZZZZZ', kind: 'log' })];
+      await store.store(batch(later, { kind: 'log', logId: 'another', instance: undefined }));
+      const reports: LogReport[] = [];
+      for await (const report of logReports(store)) reports.push(report);
+      const about = { service: 'gateway', instance: 'main', logId: LOG };
+      const notices = [{ from: 4, to: 6, reason: 'age', at: 1 }];
+      const holes = [
+        { from: 1, to: 1 },
+        { from: 3, to: 8 },
+      ];
+      assert.equal(reports, [
+        { kind: 'audit', ...about, lastSeq: 7, missing: 0, holes: [], notices },
+        { kind: 'log', ...about, lastSeq: 9, missing: 7, holes, notices: [] },
+        {
+          ...{ kind: 'log', service: 'gateway', instance: undefined, logId: 'another' },
+          ...{ lastSeq: 5, missing: 4, holes: [{ from: 1, to: 4 }], notices: [] },
+        },
+      ]);
+      const some: LogReport[] = [];
+      for await (const report of logReports(store, { kind: 'log', logId: LOG })) some.push(report);
+      assert.equal(some, [reports[1]]);
     });
   });
 
