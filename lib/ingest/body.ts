@@ -3,11 +3,13 @@
 
 import { isUtf8 } from 'node:buffer';
 import { createGunzip } from 'node:zlib';
+import type { Clock } from '../clock.js';
 import { messageOf } from '../errors.js';
 import { Refusal } from './refusal.js';
 
 export interface BodyLimits {
   bodyBytesMax: number;
+  bodyMsMax: number;
   inflatedBytesMax: number;
 }
 
@@ -48,24 +50,44 @@ export function memoryBudget(bytesMax: number): () => Hold {
   };
 }
 
-/** The body as sent. Stops reading at the bound; whoever serves the request decides what becomes of the rest. */
-export async function readBody(request: Request, { bodyBytesMax }: BodyLimits, hold: Hold): Promise<Buffer> {
+/**
+ * The body as sent. Stops reading at the bounds, of which one is time: a sender that trickles must not hold its
+ * memory for ever. Whoever serves the request decides what becomes of the rest.
+ */
+export async function readBody(
+  request: Request,
+  { bodyBytesMax, bodyMsMax }: BodyLimits,
+  hold: Hold,
+  clock: Clock,
+): Promise<Buffer> {
   // A sender that says how much is coming need not send it in vain.
   if (Number(request.headers.get('content-length') ?? 0) > bodyBytesMax) throw bodyTooLarge(bodyBytesMax);
+  if (!request.body) return Buffer.alloc(0);
+  const done = new AbortController();
+  const late = clock.sleep(bodyMsMax, done.signal).then(() => 'late' as const);
+  const reader = request.body.getReader();
   const chunks: Uint8Array[] = [];
   let bytes = 0;
   try {
-    for await (const chunk of (request.body ?? []) as AsyncIterable<Uint8Array>) {
-      bytes += chunk.length;
+    for (;;) {
+      const next = await Promise.race([reader.read(), late]);
+      if (next === 'late') {
+        throw new Refusal(408, 'request_timeout', `the body takes more than ${bodyMsMax} ms to arrive`);
+      }
+      if (next.done) return Buffer.concat(chunks, bytes);
+      bytes += next.value.length;
       if (bytes > bodyBytesMax) throw bodyTooLarge(bodyBytesMax);
-      hold.take(chunk.length);
-      chunks.push(chunk);
+      hold.take(next.value.length);
+      chunks.push(next.value);
     }
   } catch (cause) {
+    // Not awaited: it would wait for the chunk that does not come.
+    void reader.cancel().catch(() => {});
     if (cause instanceof Refusal) throw cause;
     throw new Refusal(400, 'incomplete_body', `the body broke off: ${messageOf(cause)}`, { cause });
+  } finally {
+    done.abort();
   }
-  return Buffer.concat(chunks, bytes);
 }
 
 /** What gzip holds, one member or several in a row, nothing behind them. Never inflates past the bound. */

@@ -1,6 +1,7 @@
 // The receiver: one request in, one answer out. Says in which order a request is judged; what each judgement
 // is, the files beside it know. Knows no server and no database.
 
+import type { Clock } from '../clock.js';
 import { WalError } from '../errors.js';
 import { KIND_PATTERN } from '../records.js';
 import type { Authenticate, Caller } from './auth.js';
@@ -72,6 +73,7 @@ class Receiver {
   readonly #holdMemory: () => Hold;
   readonly #basePath: string;
   readonly #onError: (error: unknown) => void;
+  readonly #clock: Clock;
 
   constructor(options: IngestOptions) {
     const { store, auth, authorize, signing, limits, basePath, onError, clock } = checkOptions(options);
@@ -83,6 +85,7 @@ class Receiver {
     this.#holdMemory = memoryBudget(limits.pendingBytesMax);
     this.#basePath = basePath;
     this.#onError = onError;
+    this.#clock = clock;
   }
 
   async answer(request: Request): Promise<Response> {
@@ -118,7 +121,7 @@ class Receiver {
     const caller = await this.#admit(request, about);
     const checkBody = await this.#verifySignature?.(request);
     const gzipped = isGzipped(request.headers);
-    const sent = await readBody(request, this.#limits, hold);
+    const sent = await readBody(request, this.#limits, hold, this.#clock);
     // Checked as sent: nothing is inflated that its sender has not signed.
     checkBody?.(sent);
     const body = gzipped ? await inflate(sent, this.#limits, hold) : sent;

@@ -44,6 +44,8 @@ const CONNECTIONS_MAX = 1024;
 const KEEP_ALIVE_MS = 65_000;
 /** How often Node looks for requests that take too long; they may take this much longer. */
 const TIMEOUT_CHECK_MS = 2_000;
+/** How long a connection may be still in the middle of something: a client that does not read its answer. */
+const STALLED_MS = 120_000;
 const CLOSE_GRACE_MS = 5_000;
 /** What is still read, and for how long, of a body that nobody wants. */
 const LINGER_BYTES_MAX = 16_777_216;
@@ -160,6 +162,7 @@ export async function serveIngest(options: ServeOptions): Promise<IngestServer> 
     },
     toNodeListener(handler),
   );
+  server.timeout = STALLED_MS;
   server.maxConnections = checkInteger('connectionsMax', options.connectionsMax ?? CONNECTIONS_MAX, 1);
   server.on('request', (_, response: ServerResponse) =>
     response.once('close', () => {

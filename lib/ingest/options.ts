@@ -32,6 +32,8 @@ export interface IngestOptions {
 export interface IngestLimits extends BodyLimits, LineLimits {
   /** Bytes of a body as sent. Integer >= 1. @default 8_388_608 */
   bodyBytesMax: number;
+  /** How long a body may take to arrive, in ms. Integer >= 1. @default 60_000 */
+  bodyMsMax: number;
   /** Bytes of a body once inflated. Integer >= 1. @default 16_777_216 */
   inflatedBytesMax: number;
   /** Bytes of one line: a record of 1 MiB and what is around it. Integer >= 1. @default 1_310_720 */
@@ -63,6 +65,7 @@ export interface IngestConfig {
 
 const LIMITS: IngestLimits = {
   bodyBytesMax: 8_388_608,
+  bodyMsMax: 60_000,
   inflatedBytesMax: 16_777_216,
   lineBytesMax: 1_310_720,
   linesMax: 10_000,

@@ -15,6 +15,7 @@
  * | `unsupported_media_type` | 415 | not `application/x-ndjson` |
  * | `unsupported_encoding` | 415 | a `content-encoding` other than gzip |
  * | `incomplete_body` | 400 | the body broke off |
+ * | `request_timeout` | 408 | the body took longer than `bodyMsMax` |
  * | `body_too_large` | 413 | over `bodyBytesMax`, or `inflatedBytesMax` once inflated |
  * | `line_too_large` | 413 | a line over `lineBytesMax` |
  * | `too_many_lines` | 413 | over `linesMax` |
@@ -37,6 +38,7 @@ export type IngestErrorCode =
   | 'unsupported_media_type'
   | 'unsupported_encoding'
   | 'incomplete_body'
+  | 'request_timeout'
   | 'body_too_large'
   | 'line_too_large'
   | 'too_many_lines'

@@ -1,4 +1,5 @@
-import { createHash, createHmac } from 'node:crypto';
+import { createHash, createHmac, generateKeyPairSync, sign as signWith } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { WalError } from '../../lib/errors.js';
@@ -14,7 +15,10 @@ const it = suite('ingest/signature');
 const SECRET = 'a signing secret of at least 32 bytes';
 const clock = new ManualClock();
 const NOW_S = clock.now() / 1000;
-const verify = signatureVerification({ keys: { default: SECRET, next: `${SECRET}, the next` } }, clock);
+const ed25519 = generateKeyPairSync('ed25519');
+const PUBLIC_PEM = ed25519.publicKey.export({ type: 'spki', format: 'pem' }).toString();
+const keys = { default: SECRET, next: `${SECRET}, the next`, ed: { publicKey: PUBLIC_PEM } };
+const verify = signatureVerification({ keys }, clock);
 
 interface Signed {
   method?: string;
@@ -25,6 +29,7 @@ interface Signed {
   components?: string[];
   params?: string;
   secret?: string;
+  privateKey?: KeyObject;
   label?: string;
 }
 
@@ -46,12 +51,16 @@ function sign(over: Signed = {}): Record<string, string> {
   };
   const input = `(${components.join(' ')})${params}`;
   const base = [...components.map((name) => `${name}: ${values[name]}`), `"@signature-params": ${input}`];
+  const bytes = Buffer.from(base.join('\n'));
+  const signature = over.privateKey
+    ? signWith(null, bytes, over.privateKey)
+    : createHmac('sha256', secret).update(bytes).digest();
   return {
     'content-type': 'application/x-ndjson',
     'content-digest': digest,
     'idempotency-key': key,
     'signature-input': `${label}=${input}`,
-    signature: `${label}=:${createHmac('sha256', secret).update(base.join('\n')).digest('base64')}:`,
+    signature: `${label}=:${signature.toString('base64')}:`,
   };
 }
 
@@ -91,6 +100,20 @@ it('any of the keys verifies, and only under its own id', async () => {
   const params = `;created=${NOW_S};keyid="next"`;
   assert.is(await verdictOf(request(sign({ params, secret: `${SECRET}, the next` }))), 'valid');
   assert.match(await verdictOf(request(sign({ params }))), /does not fit/);
+});
+
+it('an Ed25519 key verifies what its other half has signed, and nothing else', async () => {
+  const { privateKey } = ed25519;
+  const params = `;created=${NOW_S};keyid="ed"`;
+  assert.is(await verdictOf(request(sign({ params, privateKey }))), 'valid');
+  assert.is(await verdictOf(request(sign({ params: `${params};alg="ed25519"`, privateKey }))), 'valid');
+  assert.match(await verdictOf(request(sign({ params, privateKey })), 'hellO'), /body/);
+  const stranger = generateKeyPairSync('ed25519').privateKey;
+  assert.match(await verdictOf(request(sign({ params, privateKey: stranger }))), /does not fit/);
+  // The public key is public: it must not do as a secret, whatever algorithm the request names.
+  assert.match(await verdictOf(request(sign({ params, secret: PUBLIC_PEM }))), /does not fit/);
+  const hmac = { params: `${params};alg="hmac-sha256"`, secret: PUBLIC_PEM };
+  assert.match(await verdictOf(request(sign(hmac))), /algorithm/);
 });
 
 it('an unsigned request is refused', async () => {
@@ -178,9 +201,21 @@ it('sha-256 is found among several digests', async () => {
 });
 
 it('keys are checked at the door, and not shown', () => {
-  for (const keys of [{}, undefined, 'secret', { default: 'hunter2' }]) {
+  const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 }).publicKey;
+  const tables = [
+    {},
+    undefined,
+    'secret',
+    { default: 'hunter2' },
+    { ed: {} },
+    { ed: { publicKey: 'hunter2' } },
+    { ed: { publicKey: PUBLIC_PEM, alg: 'none' } },
+    { ed: { publicKey: rsa.export({ type: 'spki', format: 'pem' }) } },
+    { ed: { publicKey: ed25519.privateKey.export({ type: 'pkcs8', format: 'pem' }) } },
+  ];
+  for (const given of tables) {
     try {
-      signatureVerification({ keys } as IngestSigning, clock);
+      signatureVerification({ keys: given } as IngestSigning, clock);
       assert.unreachable();
     } catch (error) {
       assert.instance(error, WalError);

@@ -1,4 +1,4 @@
-import { createHash, createHmac } from 'node:crypto';
+import { createHash, createHmac, generateKeyPairSync, verify } from 'node:crypto';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { HttpSinkOptions } from '../../../lib/config.js';
@@ -9,6 +9,9 @@ import { ManualClock } from '../../helpers/manual-clock.js';
 const it = suite('ship/auth/signature');
 
 const SECRET = 'a secret of thirty-two bytes, ok';
+const ed25519 = generateKeyPairSync('ed25519');
+const PRIVATE_PEM = ed25519.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+const p256 = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
 const CREATED = 1_767_225_600;
 const BODY = Buffer.from('{"id":"w:audit:1","seq":1,"kind":"audit","record":{}}\n');
 const REQUEST = {
@@ -44,6 +47,18 @@ it('the signature is the HMAC of the base that RFC 9421 describes, built here by
   ].join('\n');
   assert.is(headers['signature-input'], `sig1=${params}`);
   assert.is(headers['signature'], `sig1=:${createHmac('sha256', SECRET).update(base).digest('base64')}:`);
+});
+
+it('with an Ed25519 key, the same base is signed by it', async () => {
+  const headers = await signerOf({ keyId: 'ed-1', key: PRIVATE_PEM })(REQUEST);
+  const params = headers['signature-input']!.replace(/^sig1=/, '');
+  assert.match(params, /;keyid="ed-1";alg="ed25519"$/);
+  const digest = headers['content-digest'];
+  const base = `"@method": POST\n"@path": ${REQUEST.url.pathname}\n"content-digest": ${digest}\n"idempotency-key": LOG:audit:1-1:00c0ffee\n"@signature-params": ${params}`;
+  const [, signature] = /^sig1=:(.*):$/.exec(headers['signature']!) ?? [];
+  const bytes = Buffer.from(signature!, 'base64');
+  assert.ok(verify(null, Buffer.from(base), ed25519.publicKey, bytes));
+  assert.not.ok(verify(null, Buffer.from(`${base} `), ed25519.publicKey, bytes));
 });
 
 it('a plain secret goes under the key id "default"', async () => {
@@ -86,6 +101,13 @@ it('a key that can not be used is refused when it is made, and not shown', () =>
     [{ keyId: 'k'.repeat(257), secret: SECRET }, /signingKey\.keyId/],
     [{ keyId: 'k', secret: 'hunter2' }, /signingKey\.secret .* 7 bytes/],
     [{ keyId: 'k', secret: SECRET, alg: 'none' }, /'alg'/],
+    [{ keyId: 'k' }, /signingKey\.secret/],
+    [{ keyId: 'k', secret: SECRET, key: PRIVATE_PEM }, /either a secret or a key/],
+    [{ keyId: 'k', key: 7 }, /signingKey\.key/],
+    [{ keyId: 'k', key: PRIVATE_PEM.replace('MC4', 'hunter2') }, /signingKey\.key/],
+    [{ keyId: 'k', key: '{"kty":"OKP","hunter2"' }, /signingKey\.key/],
+    [{ keyId: 'k', key: ed25519.publicKey.export({ type: 'spki', format: 'pem' }) }, /signingKey\.key/],
+    [{ keyId: 'k', key: p256.export({ type: 'pkcs8', format: 'pem' }) }, /signingKey\.key.*ec/],
   ];
   for (const [given, message] of table) {
     try {
