@@ -35,7 +35,7 @@ export interface Caller {
   service: string;
   claims: Readonly<JWTPayload>;
   /** Whether records of a service are this caller's to write. */
-  mayWriteFor(service: unknown): boolean;
+  mayWriteFor: (service: unknown) => boolean;
 }
 
 /**
@@ -138,7 +138,7 @@ function checkNames(option: string, given: unknown): readonly unknown[] | undefi
   if (!Array.isArray(given) || !given.every((name) => typeof name === 'string' && name !== '')) {
     throw expected(option, 'a list of names of services', given);
   }
-  return given;
+  return given as unknown[];
 }
 
 function checkOnBehalfOf(given: unknown): Map<string, readonly unknown[] | '*'> {

@@ -65,7 +65,7 @@ export async function readBody(
   if (!request.body) return Buffer.alloc(0);
   const done = new AbortController();
   const late = clock.sleep(bodyMsMax, done.signal).then(() => 'late' as const);
-  const reader = request.body.getReader();
+  const reader = (request.body as ReadableStream<Uint8Array>).getReader();
   const chunks: Uint8Array[] = [];
   let bytes = 0;
   try {

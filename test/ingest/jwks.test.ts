@@ -31,7 +31,9 @@ interface Issuer {
 async function withIssuer(use: (issuer: Issuer) => Promise<void>): Promise<void> {
   const keys = Object.entries(PAIRS).map(([kid, { alg, publicKey }]) => ({
     ...publicKey.export({ format: 'jwk' }),
-    ...{ kid, alg, use: 'sig' },
+    kid,
+    alg,
+    use: 'sig',
   }));
   const state = { status: 200, asked: 0 };
   const server = createServer((_, response) => {

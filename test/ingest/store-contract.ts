@@ -246,8 +246,14 @@ export function addContract(it: AddCase, withStore: WithStore): void {
         { kind: 'audit', ...about, lastSeq: 7, missing: 0, holes: [], notices },
         { kind: 'log', ...about, lastSeq: 9, missing: 7, holes, notices: [] },
         {
-          ...{ kind: 'log', service: 'gateway', instance: undefined, logId: 'another' },
-          ...{ lastSeq: 5, missing: 4, holes: [{ from: 1, to: 4 }], notices: [] },
+          kind: 'log',
+          service: 'gateway',
+          instance: undefined,
+          logId: 'another',
+          lastSeq: 5,
+          missing: 4,
+          holes: [{ from: 1, to: 4 }],
+          notices: [],
         },
       ]);
       const some: LogReport[] = [];
