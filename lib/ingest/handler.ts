@@ -42,6 +42,8 @@ export interface LogsAnswer {
 const INGEST_PATTERN = /^\/api\/([^/]+)\/v1\/ingest$/;
 const LOGS_PATH = '/api/logs';
 const LOGS_MAX = 1000;
+/** Logs whose owner is remembered; beyond it the one looked up first is looked up again. */
+const OWNERS_MAX = 10_000;
 const INSTANCE_PATTERN = /^[A-Za-z0-9._-]{1,64}$/;
 const CONFLICT = 'another line is stored under this id';
 
@@ -74,6 +76,8 @@ class Receiver {
   readonly #basePath: string;
   readonly #onError: (error: unknown) => void;
   readonly #clock: Clock;
+  /** Whose a log is, as far as it was looked up: what is known of it does not change. */
+  readonly #owners = new Map<string, string>();
 
   constructor(options: IngestOptions) {
     const { store, auth, authorize, signing, limits, basePath, onError, clock } = checkOptions(options);
@@ -157,6 +161,7 @@ class Receiver {
     { kind, logId, instance }: IngestRequest,
     caller: Caller | undefined,
   ): Promise<IngestAnswer> {
+    if (caller && logId !== undefined) await this.#checkOwner(logId, caller);
     const batch = { kind, logId, instance, service: caller?.service, lines: acceptable };
     const { accepted, duplicates, conflicts } =
       acceptable.length > 0 ? await this.#store.store(batch) : { accepted: 0, duplicates: 0, conflicts: [] };
@@ -168,6 +173,17 @@ class Receiver {
       );
     }
     return { accepted, duplicates, rejected: refused };
+  }
+
+  /** A log is its service's alone: what another says of it, in a notice, could hide that something is missing. */
+  async #checkOwner(logId: string, caller: Caller): Promise<void> {
+    const owner = this.#owners.get(logId) ?? (await this.#store.ownerOf(logId));
+    // Nobody's yet: whoever stores the first batch of it is the owner, and is found at the next.
+    if (owner === undefined) return;
+    if (!caller.mayWriteFor(owner)) throw forbidden(`the log ${logId} is of another service`);
+    const [oldest] = this.#owners.keys();
+    if (oldest !== undefined && this.#owners.size >= OWNERS_MAX) this.#owners.delete(oldest);
+    this.#owners.set(logId, owner);
   }
 }
 

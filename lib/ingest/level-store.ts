@@ -78,11 +78,7 @@ class LevelIngestStore implements IngestStore {
   async *arrivals(kind: string): AsyncIterable<Arrival> {
     for await (const [key, value] of this.#rows(`range/${kind}/`)) {
       const logId = logIdOfKey(key);
-      const logKey = keys.log(kind, logId);
-      const log = await this.#readable().get(logKey);
-      const { service, instance } = JSON.parse(
-        log === undefined ? '{}' : this.#unsealed(logKey, log).toString(),
-      ) as Pick<Arrival, 'service' | 'instance'>;
+      const { service, instance } = await this.#senderOf(kind, logId);
       yield { logId, service, instance, from: seqOfKey(key), to: Number(this.#unsealed(key, value)) };
     }
   }
@@ -99,6 +95,14 @@ class LevelIngestStore implements IngestStore {
     }
   }
 
+  async ownerOf(logId: string): Promise<string | undefined> {
+    for (const kind of await this.kinds()) {
+      const { service } = await this.#senderOf(kind, logId);
+      if (service !== undefined) return service;
+    }
+    return undefined;
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -106,6 +110,13 @@ class LevelIngestStore implements IngestStore {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  async #senderOf(kind: string, logId: string): Promise<Pick<Arrival, 'service' | 'instance'>> {
+    const key = keys.log(kind, logId);
+    const value = await this.#readable().get(key);
+    if (value === undefined) return { service: undefined, instance: undefined };
+    return JSON.parse(this.#unsealed(key, value).toString()) as Pick<Arrival, 'service' | 'instance'>;
   }
 
   async #close(): Promise<void> {

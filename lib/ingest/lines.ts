@@ -158,6 +158,9 @@ function reasonAgainstGap(id: string, seq: number, context: LineContext, gap: un
   if (seq !== to) return 'expected seq to be gap.to';
   if (!GAP_REASONS.has(reason)) return `expected gap.reason to be one of ${[...GAP_REASONS].join(', ')}`;
   if (!Number.isSafeInteger(at) || (at as number) < 0) return 'expected gap.at to be epoch ms';
+  // Whose log it is can be checked for a request only.
+  if (context.logId === undefined && context.mayWriteFor)
+    return 'expected wal-log to name the log of a notice';
   const logId = context.logId ?? id.slice(0, id.indexOf(':'));
   if (!LOG_ID_PATTERN.test(logId) || id !== gapId(logId, context.kind, { from, to })) {
     return `expected the id to be '<log id>:${context.kind}:gap:${from}-${to}'`;

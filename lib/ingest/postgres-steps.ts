@@ -47,7 +47,7 @@ const TABLES = `
     instance text,
     arrived int8multirange not null,
     seen_at timestamptz not null,
-    primary key (kind, log_id)
+    primary key (log_id, kind)
   ) with (fillfactor = 50);
 `;
 
@@ -146,7 +146,7 @@ const STORE = `
       select the_kind, the_log, the_service, the_instance,
         coalesce(range_agg(int8range(coalesce(gap_from, seq), seq, '[]')) filter (where is_same), '{}'), now()
       from judged having the_log is not null
-      on conflict (kind, log_id) do update
+      on conflict (log_id, kind) do update
         set service = excluded.service, instance = excluded.instance, seen_at = excluded.seen_at,
           arrived = l.arrived + excluded.arrived
     )

@@ -161,6 +161,14 @@ class PostgresIngestStore implements IngestStore {
     }
   }
 
+  async ownerOf(logId: string): Promise<string | undefined> {
+    const { service } = await this.#first<{ service: string | null }>(
+      `select min(service) as service from ${this.#schema}.log where log_id = $1`,
+      [logId],
+    );
+    return service ?? undefined;
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;

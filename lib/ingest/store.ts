@@ -30,6 +30,8 @@ export interface IngestStore {
   arrivals(kind: string): AsyncIterable<Arrival>;
   /** The notices of one log, in no particular order. */
   notices(kind: string, logId: string): AsyncIterable<Gap>;
+  /** The service of any batch that this log has sent; `undefined` where none is known. */
+  ownerOf(logId: string): Promise<string | undefined>;
   /** Settles the calls that are under way, then lets go of everything. Idempotent. */
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;

@@ -1,7 +1,8 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { IngestAuth, LogsAnswer } from '../../lib/ingest/index.js';
-import { recordLine } from '../../lib/records.js';
+import { gapLine, recordLine } from '../../lib/records.js';
+import { recordLines } from '../helpers/batch.js';
 import { AUDIENCE, ISSUER, SECRET, signToken, withReceiver } from '../helpers/receiver.js';
 import type { Receiver } from '../helpers/receiver.js';
 
@@ -54,6 +55,27 @@ it('it may be allowed to write for others', async () => {
     assert.is(await acceptedOf('gateway', 'gateway', 3), 1);
     assert.is(await acceptedOf('gateway', 'relay', 4), 0);
     assert.is(await acceptedOf('door', 'gateway', 5), 0);
+  });
+});
+
+it('nobody speaks for a log of another service: a notice of it could hide what is missing', async () => {
+  const onBehalfOf = { operator: ['gateway'] } as const;
+  await withReceiver({ auth: { ...AUTH, onBehalfOf } }, async (receiver) => {
+    const log = 'log-of-gateway';
+    const notice = gapLine(log, 'audit', { from: 2, to: 3, reason: 'age', at: 1 });
+    await send(receiver, 'gateway', lineOf(1, 'gateway') + lineOf(4, 'gateway'), log);
+    for (let attempt = 0; attempt < 2; attempt++) {
+      const { status, error } = await send(receiver, 'door', notice, log);
+      assert.equal([status, error?.code], [403, 'forbidden']);
+    }
+    const other = { ...(await bearer('door')), 'wal-log': log };
+    assert.is((await receiver.post('billing', recordLines(1, 'billing').join(''), other)).status, 403);
+    // Without wal-log there is nothing to check it by.
+    const { answer } = await receiver.post('audit', notice, await bearer('door'));
+    assert.match(answer.rejected[0]?.reason ?? '', /wal-log/);
+    assert.equal(await logsFor(receiver, 'gateway'), ['log-of-gateway 4-2']);
+    assert.is((await send(receiver, 'operator', notice, log)).status, 200);
+    assert.equal(await logsFor(receiver, 'operator'), ['log-of-gateway 4-0']);
   });
 });
 

@@ -209,6 +209,17 @@ export function addContract(it: AddCase, withStore: WithStore): void {
     });
   });
 
+  it('a log is owned by the service that sent of it, whatever the kind', async () => {
+    await withStore(async (store) => {
+      assert.is(await store.ownerOf(LOG), undefined);
+      await store.store(batch([line(1)], { service: undefined }));
+      assert.is(await store.ownerOf(LOG), undefined);
+      await store.store(batch([line(1, { kind: 'log' })], { kind: 'log' }));
+      assert.is(await store.ownerOf(LOG), 'gateway');
+      assert.is(await store.ownerOf(LOG.slice(1)), undefined);
+    });
+  });
+
   it('the notices of a log are those that came, and no other log has them', async () => {
     await withStore(async (store) => {
       await store.store(batch([gap(6, 7), line(8), gap(9, 30)]));
