@@ -1,15 +1,24 @@
-import { fork } from 'node:child_process';
+import { fork, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { cp, mkdir, readdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { openLevelStore, openPostgresStore } from '../../lib/ingest/index.js';
 import { withFolder } from '../helpers/folder.js';
 import { PASSWORD, postgresMissing, startPostgres } from '../helpers/postgres.js';
+import { signToken } from '../helpers/receiver.js';
 import { skipIf } from '../helpers/skip.js';
 import { MAIN, TOKEN_ENV, appendNumbers, nvWal, whileRunning, withLog } from './nv-wal.js';
+import type { Running } from './nv-wal.js';
 
 const it = suite('cli/serve');
+const MODULES = fileURLToPath(new URL('../../node_modules', import.meta.url));
+/** A token that names a key of whoever. */
+const UNKNOWN = [{ alg: 'EdDSA', kid: 'k' }, {}, {}]
+  .map((part) => Buffer.from(JSON.stringify(part)).toString('base64url'))
+  .join('.');
 const SIGNED_ENV = { ...TOKEN_ENV, WAL_SIGNING_SECRET: 'a signing secret of the tests, 32 bytes' };
 
 it('says where it listens, takes what is signed and has a token, and ends cleanly on SIGTERM', async () => {
@@ -82,6 +91,66 @@ it('ends with the process that forked it', async () => {
     const ended = once(child, 'exit');
     child.disconnect();
     assert.equal(await ended, [0, null]);
+  });
+});
+
+it('takes callers and relays from its flags, and the keys of tokens from a URL', async () => {
+  const { WAL_S2S_SECRET: _, ...keyless } = TOKEN_ENV;
+  const jwks = { ...keyless, WAL_S2S_JWKS_URL: 'http://127.0.0.1:1/keys' };
+  const table: [Record<string, string>, string][] = [
+    [{ ...jwks, ...TOKEN_ENV }, 'nv-wal: WAL_S2S_JWKS_URL and WAL_S2S_SECRET are both set; set one'],
+    [{ ...jwks, WAL_S2S_ISSUER: '' }, 'nv-wal: WAL_S2S_ISSUER is missing'],
+  ];
+  for (const [env, message] of table) {
+    const { code, stderr } = await nvWal(['serve', '--store', '/nowhere/store'], { env });
+    assert.equal([code, stderr], [2, [message]]);
+  }
+  await withFolder(async (folder) => {
+    const at = ['serve', '--json', '--store', join(folder, 'store')];
+    const statusOf = async (url: string, sub: string) =>
+      (await fetch(`${url}/api/logs`, { headers: { authorization: `Bearer ${await signToken({ sub })}` } }))
+        .status;
+    const urlOf = async (serving: Running) => {
+      const [line] = await serving.printed(/^\{.*\}$/m);
+      return (JSON.parse(line) as { url: string }).url;
+    };
+    await whileRunning(
+      [...at, '--callers', 'gateway', '--relays', 'gateway'],
+      { env: TOKEN_ENV },
+      async (serving) => {
+        const url = await urlOf(serving);
+        assert.equal([await statusOf(url, 'gateway'), await statusOf(url, 'door')], [200, 403]);
+      },
+    );
+    await whileRunning(at, { env: jwks }, async (serving) => {
+      const url = await urlOf(serving);
+      const headers = { authorization: `Bearer ${UNKNOWN}` };
+      assert.is((await fetch(`${url}/api/logs`, { headers })).status, 503);
+      await serving.printed(/can't get the keys at auth.jwksUrl/);
+    });
+  });
+});
+
+it('says what to install where the package pg is not', async () => {
+  await withFolder(async (folder) => {
+    // The program and all that it needs, but for the one package that is optional.
+    await cp(join(MAIN, '../../..'), folder, { recursive: true });
+    await mkdir(join(folder, 'node_modules'));
+    for (const name of await readdir(MODULES)) {
+      if (name !== 'pg') await symlink(join(MODULES, name), join(folder, 'node_modules', name));
+    }
+    const main = join(folder, 'lib/cli/main.js');
+    const ran = spawnSync(process.execPath, [
+      main,
+      'serve',
+      '--no-auth',
+      '--store',
+      'postgres://127.0.0.1/x',
+    ]);
+    assert.is(ran.status, 2);
+    assert.is(ran.stderr.toString(), "nv-wal: the PostgreSQL store needs the package 'pg': npm install pg\n");
+    const level = spawnSync(process.execPath, [main, 'serve', '--no-auth', '--store', '/nowhere/store']);
+    assert.match(level.stderr.toString(), 'its parent is not a folder');
   });
 });
 
