@@ -24,6 +24,9 @@ export interface DeliverJob {
   readonly recordsPerEntry: number;
 }
 
+/** Where a backlog is delivered: to who only counts lines, or to the receiver with one of its stores. */
+export type Destination = 'count' | 'level' | 'postgres';
+
 /** What one measurement says. */
 export interface Measurement {
   recordsPerSecond: number;
@@ -32,6 +35,8 @@ export interface Measurement {
   latencyP99Ms?: number;
   /** User and system time of all threads of the process that appends or delivers. */
   cpuUsPerRecord: number;
+  /** The same of the receiver, and of the database behind it. */
+  receiverCpuUsPerRecord?: number;
   loopDelayP99Ms: number;
   /** What the process wrote to the disk, by the kernel's account: whole pages, again where a page is written again. */
   writtenBytesPerRecord: number;

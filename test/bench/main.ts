@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { messageOf } from '../../lib/errors.js';
 import { ROOT, build } from './build.js';
+import { missing } from './destination.js';
 import { describeMachine, isInMemory } from './machine.js';
 import { markdownOf } from './report.js';
 import type { Result } from './run.js';
@@ -60,6 +61,11 @@ async function bench(options: Options): Promise<void> {
     const results: Result[] = [];
     for (const workload of workloadsOf(extent)) {
       if (options.only && !options.only.includes(workload.name)) continue;
+      const reason = missing(workload.destination);
+      if (reason !== false) {
+        process.stderr.write(`skipped: ${workload.title}: ${reason}\n`);
+        continue;
+      }
       process.stderr.write(`${workload.title} …\n`);
       results.push(await runWorkload(workload, { modules, dir, repetitions, profiles: options.cpuProf }));
     }

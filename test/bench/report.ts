@@ -24,6 +24,7 @@ const COLUMNS: readonly { metric: Metric; title: string; digits: number }[] = [
   { metric: 'latencyP50Ms', title: 'p50 ms', digits: 2 },
   { metric: 'latencyP99Ms', title: 'p99 ms', digits: 2 },
   { metric: 'cpuUsPerRecord', title: 'CPU µs/record', digits: 1 },
+  { metric: 'receiverCpuUsPerRecord', title: 'receiver CPU µs', digits: 1 },
   { metric: 'loopDelayP99Ms', title: 'loop delay p99 ms', digits: 1 },
   { metric: 'writtenBytesPerRecord', title: 'written B/record', digits: 0 },
   { metric: 'storedBytesPerRecord', title: 'stored B/record', digits: 0 },
@@ -53,7 +54,7 @@ function heading(machine: Machine, repetitions: number): string[] {
   return [
     `${at}, commit ${commit ?? 'unknown'}, Node ${node}, ${packages.join(', ')}.`,
     `${os}, ${cores} × ${cpu}, ${(memoryBytes / 2 ** 30).toFixed(0)} GiB, ${fileSystem}.`,
-    `Medians of ${repetitions} repetitions in turns; above 1.00 this library is better.`,
+    `Medians of up to ${repetitions} repetitions in turns; above 1.00 this library is better.`,
   ];
 }
 

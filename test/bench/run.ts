@@ -4,6 +4,7 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Child } from './child.js';
+import { startDestination } from './destination.js';
 import type { ContenderName, Measurement, Metric, Request } from './job.js';
 import type { Spread } from './statistics.js';
 import { spreadOf } from './statistics.js';
@@ -36,24 +37,30 @@ export async function runWorkload(workload: Workload, options: RunOptions): Prom
   const { modules, dir, repetitions, profiles } = options;
   const names: ContenderName[] = [...workload.against, 'wal'];
   if (profiles !== undefined) await mkdir(profiles, { recursive: true });
-  const sink = new Child(join(modules, 'sink.js'));
+  await using destination = await startDestination(workload.destination ?? 'count', modules, dir);
+  const { sink } = destination;
   const children = names.map((name) => ({ name, child: new Child(join(modules, 'subject.js'), [name]) }));
   const measurements: Partial<Record<ContenderName, Measurement[]>> = {};
   try {
     const { url: sinkUrl } = (await sink.next()) as { url: string };
-    for (let n = 0; n < repetitions; n++) {
+    const turns = Math.min(repetitions, workload.repetitionsMax ?? repetitions);
+    for (let n = 0; n < turns; n++) {
       // The one that goes first changes, too.
       for (const { name, child } of n % 2 === 0 ? children : children.toReversed()) {
         const profile = profiles && join(profiles, `${workload.name}-${name}.cpuprofile`);
         const work = await mkdtemp(join(dir, `${name}-`));
         const { job } = workload;
+        const receiver = await destination.cpuUs();
         const measurement = await ask(child, { job, dir: work, sinkUrl, ...(profile && { profile }) });
+        if (receiver !== undefined && job.is === 'deliver') {
+          measurement.receiverCpuUsPerRecord = ((await destination.cpuUs())! - receiver) / job.records;
+        }
         await rm(work, { recursive: true });
         (measurements[name] ??= []).push(measurement);
       }
     }
   } finally {
-    await Promise.all([sink, ...children.map(({ child }) => child)].map((child) => child.stop()));
+    await Promise.all(children.map(({ child }) => child.stop()));
   }
   const ratios = workload.against.map(
     (name) => [name, ratiosOf(measurements[name] ?? [], measurements.wal ?? [])] as const,

@@ -1,12 +1,16 @@
 // What is measured, against whom, and what the library is meant to reach. Data only.
 
-import type { ContenderName, Job, Metric } from './job.js';
+import type { ContenderName, Destination, Job, Metric } from './job.js';
 
 export interface Workload {
   /** For the command line and for results. */
   readonly name: string;
   readonly title: string;
   readonly job: Job;
+  /** @default 'count' */
+  readonly destination?: Destination;
+  /** @default as often as all */
+  readonly repetitionsMax?: number;
   /** Who else does the same work, in turns with the library. */
   readonly against: readonly ContenderName[];
   readonly goals: readonly Goal[];
@@ -30,6 +34,9 @@ export interface Extent {
   readonly measureMs: number;
   readonly backlog: number;
   readonly smallBacklog: number;
+  /** For receivers that keep what comes. */
+  readonly keptBacklog: number;
+  readonly keptRepetitionsMax: number;
 }
 
 export const FULL: Extent = {
@@ -38,6 +45,8 @@ export const FULL: Extent = {
   measureMs: 1000,
   backlog: 1_000_000,
   smallBacklog: 200_000,
+  keptBacklog: 200_000,
+  keptRepetitionsMax: 9,
 };
 
 /** For CI: to see that it runs, and roughly how fast. */
@@ -47,10 +56,18 @@ export const SHORT: Extent = {
   measureMs: 300,
   backlog: 60_000,
   smallBacklog: 20_000,
+  keptBacklog: 20_000,
+  keptRepetitionsMax: 1,
 };
 
 export function workloadsOf(extent: Extent): Workload[] {
-  const { warmUpMs, measureMs, backlog, smallBacklog } = extent;
+  const { warmUpMs, measureMs, backlog, smallBacklog, keptBacklog } = extent;
+  const kept = {
+    job: { is: 'deliver', records: keptBacklog, recordsPerEntry: 500 },
+    against: [],
+    goals: [],
+    repetitionsMax: extent.keptRepetitionsMax,
+  } as const;
   const append = { is: 'append', recordsPerCall: 1, warmUpMs, measureMs } as const;
   return [
     {
@@ -94,6 +111,18 @@ export function workloadsOf(extent: Extent): Workload[] {
       job: { is: 'deliver', records: smallBacklog, recordsPerEntry: 64 },
       against: ['undici'],
       goals: [],
+    },
+    {
+      ...kept,
+      name: 'receive-level',
+      title: 'delivery to the receiver, LevelDB store',
+      destination: 'level',
+    },
+    {
+      ...kept,
+      name: 'receive-postgres',
+      title: 'delivery to the receiver, PostgreSQL store',
+      destination: 'postgres',
     },
   ];
 }

@@ -27,6 +27,7 @@ export interface PostgresServer {
   /** Ends it as a crash would, and starts it again on what it left. */
   crash(): Promise<void>;
   start(): Promise<void>;
+  pid(): number;
   /** Ends it in peace, and removes its folder. */
   stop(): Promise<void>;
 }
@@ -55,11 +56,12 @@ function userOf(): { uid: number; gid: number } | undefined {
   }
 }
 
-export async function startPostgres(): Promise<PostgresServer> {
+/** `parent`: the folder to make its folder in. */
+export async function startPostgres(parent = tmpdir()): Promise<PostgresServer> {
   const bin = binaries();
   if (bin === undefined) throw new Error('there is no PostgreSQL here');
   const user = userOf();
-  const folder = await mkdtemp(join(tmpdir(), 'nv-wal-postgres-'));
+  const folder = await mkdtemp(join(parent, 'nv-wal-postgres-'));
   const data = join(folder, 'data');
   if (user) await chown(folder, user.uid, user.gid);
   await writeFile(join(folder, 'password'), PASSWORD);
@@ -106,6 +108,7 @@ export async function startPostgres(): Promise<PostgresServer> {
     // Immediate shutdown: as after a crash, the next start replays the server's own log.
     crash: () => end('SIGQUIT'),
     start,
+    pid: () => server?.pid ?? 0,
     stop: async () => {
       await end('SIGINT');
       await rm(folder, { recursive: true, force: true });

@@ -5,6 +5,13 @@ import type { LogRecord } from '../../../lib/index.js';
 import { Wal, httpSink } from '../../../lib/index.js';
 import type { Contender } from './contender.js';
 
+/** What the library sends its tokens with, and the receiver takes. */
+export const TOKEN = {
+  issuer: 'bench',
+  audience: 'bench',
+  secret: 'a secret of the benchmark, 32 bytes or more',
+};
+
 export async function openWal(dir: string): Promise<Wal> {
   return await Wal.open({ service: 'bench', varDir: dir, reserveBytes: 0 });
 }
@@ -38,14 +45,9 @@ export const wal: Contender = {
   prepareDelivery: async ({ dir, sinkUrl }, job, records) => {
     const log = await openWal(dir);
     await fill(log, records, job.records, job.recordsPerEntry);
-    const token = {
-      issuer: 'bench',
-      audience: 'bench',
-      secret: 'a secret of the benchmark, 32 bytes or more',
-    };
     return {
       deliver: async () => {
-        await log.ship('log', httpSink({ baseUrl: sinkUrl, token })).idle();
+        await log.ship('log', httpSink({ baseUrl: sinkUrl, token: TOKEN })).idle();
         return log.stats().streams['log']?.shippers['default']?.delivered ?? 0;
       },
       close: () => log.close(),
