@@ -8,6 +8,8 @@ export interface ReceiverOptions {
   env: NodeJS.ProcessEnv;
   /** The folder of its store. */
   store: string;
+  /** The service that sends to it: records that were made elsewhere, files say, under whatever name. */
+  sender: string;
   /** Called when it ends without being told to. */
   onGone: (why: Failure) => void;
 }
@@ -29,9 +31,10 @@ export class ReceiverProcess {
 
   /** Starts it on a free port the first time, and on that port again every other time. */
   async start(): Promise<void> {
-    const { children, env, store, onGone } = this.#options;
+    const { children, env, store, sender, onGone } = this.#options;
     const port = this.#url?.port ?? '0';
-    const child = children.start(['serve', '--json', '--port', port, '--store', store], env);
+    const at = ['--port', port, '--store', store];
+    const child = children.start(['serve', '--json', ...at, '--relays', sender], env);
     this.#child = child;
     const line = await Promise.race([child.firstLine, child.gone]);
     if (line === undefined) throw new Failure(`the receiver did not start: ${child.why()}`);

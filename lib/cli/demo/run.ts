@@ -161,12 +161,19 @@ async function playWith(material: Material, { varDir, store, kind, told, signal 
       WAL_S2S_AUDIENCE: 'nv-wal-demo',
       WAL_S2S_SECRET: randomBytes(32).toString('hex'),
     };
+    // A new one each time: nothing that an earlier run has left in this VAR_DIR is shipped with it.
+    const service = `demo-${Date.now().toString(36)}-${process.pid}`;
     return await play({
       children,
-      receiver: new ReceiverProcess({ children, env, store, onGone: (why) => trouble.abort(why) }),
+      receiver: new ReceiverProcess({
+        children,
+        env,
+        store,
+        sender: service,
+        onGone: (why) => trouble.abort(why),
+      }),
       env,
-      // A new one each time: nothing that an earlier run has left in this VAR_DIR is shipped with it.
-      service: `demo-${Date.now().toString(36)}-${process.pid}`,
+      service,
       streams: streamsOf(material),
       work: () => workOf(material, kind, told),
       holds: holdsOf(material),
