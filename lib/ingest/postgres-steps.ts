@@ -82,6 +82,10 @@ const STORE = `
   -- Plans are kept, and may have been made when the tables were empty: an index is right at any size.
   set enable_seqscan = off set jit = off
   as $$
+  declare
+    known_ids text[] := '{}';
+    known_lines text[] := '{}';
+    near date;
   begin
     -- The sender deletes its copy on this transaction's word.
     if current_setting('synchronous_commit') = 'off' then
@@ -94,53 +98,54 @@ const STORE = `
       from unnest(ids) as id order by bucket
     ) as buckets;
 
+    -- The days under which ids of this batch may be stored already: mostly none, or one. Each is asked by name:
+    -- in one query for all of them, PostgreSQL would lock every partition that there is.
+    for near in
+      select distinct w.day from (
+        select split_part(l.id, ':', 1) as writer, min(l.seq) as low, max(l.seq) as high
+        from unnest(ids, seqs, reasons) as l (id, seq, reason) where l.reason is null group by 1
+      ) as sent
+      join $schema.writer as w on w.kind = the_kind and w.writer = sent.writer
+        and w.first_seq <= sent.high and w.last_seq >= sent.low
+    loop
+      execute format(
+        'select $1 || coalesce(array_agg(id), ''{}''), $2 || coalesce(array_agg(line), ''{}'')
+         from $schema.record where day = %L and id = any ($3)', near)
+      into known_ids, known_lines using known_ids, known_lines, ids;
+    end loop;
+
     return query
     with line as materialized (
       select *, split_part(given.id, ':', 1) as writer
       from unnest(ids, seqs, days, froms, reasons, ats, string_to_array(convert_from(body, 'UTF8'), E'\\n'))
         with ordinality as given (id, seq, day, gap_from, reason, at, content, n)
-    ), filed as materialized (
-      select * from $schema.writer as w
-      where w.kind = the_kind and w.writer in (select line.writer from line where reason is null)
-        and w.last_seq >= (select min(seq) from line) and w.first_seq <= (select max(seq) from line)
-    ), placed as materialized (
-      select once.*, coalesce((
-        select found.day from filed
-        cross join lateral (
-          select r.day from $schema.record as r where r.id = once.id and r.day = filed.day limit 1
-        ) as found
-        where filed.writer = once.writer and once.seq between filed.first_seq and filed.last_seq
-        limit 1
-      ), once.day) as place
-      from (select distinct on (line.id) * from line where reason is null order by line.id, n) as once
+    ), known as materialized (
+      select * from unnest(known_ids, known_lines) as record (id, content)
+      union all
+      select notice.id, notice.line from $schema.notice as notice
+      where notice.id in (select line.id from line where line.reason is not null)
+    ), fresh as materialized (
+      select distinct on (line.id) * from line
+      where not exists (select from known where known.id = line.id)
+      order by line.id, n
     ), new_record as (
-      insert into $schema.record as r (id, day, kind, seq, line)
-      select placed.id, place, the_kind, seq, content from placed
-      on conflict do nothing returning r.id, r.line
+      insert into $schema.record (id, day, kind, seq, line)
+      select fresh.id, day, the_kind, seq, content from fresh where fresh.reason is null
     ), new_notice as (
-      insert into $schema.notice as t (id, kind, log_id, from_seq, to_seq, reason, at, line)
-      select distinct on (line.id) line.id, the_kind, writer, gap_from, seq, line.reason, line.at, content
-      from line where line.reason is not null order by line.id, n
-      on conflict do nothing returning t.id, t.line
+      insert into $schema.notice (id, kind, log_id, from_seq, to_seq, reason, at, line)
+      select fresh.id, the_kind, writer, gap_from, seq, fresh.reason, fresh.at, content
+      from fresh where fresh.reason is not null
     ), spread as (
       insert into $schema.writer as w (kind, writer, day, first_seq, last_seq)
-      select the_kind, placed.writer, place, min(seq), max(seq) from placed group by placed.writer, place
+      select the_kind, fresh.writer, fresh.day, min(seq), max(seq)
+      from fresh where fresh.reason is null group by fresh.writer, fresh.day
       on conflict (kind, writer, day) do update
         set first_seq = least(w.first_seq, excluded.first_seq), last_seq = greatest(w.last_seq, excluded.last_seq)
         where excluded.first_seq < w.first_seq or excluded.last_seq > w.last_seq
     ), judged as materialized (
-      select line.id, line.n, line.gap_from, line.seq,
-        added.id is not null and line.n = min(line.n) over (partition by line.id) as is_new,
-        line.content = coalesce(added.line, found.line) as is_same
-      from line
-      left join (select * from new_record union all select * from new_notice) as added on added.id = line.id
-      left join placed on added.id is null and line.reason is null and placed.id = line.id
-      left join lateral (
-        (select r.line from $schema.record as r where r.id = placed.id and r.day = placed.place limit 1)
-        union all
-        (select t.line from $schema.notice as t
-          where added.id is null and line.reason is not null and t.id = line.id limit 1)
-      ) as found on true
+      select line.id, line.n, line.gap_from, line.seq, coalesce(line.n = fresh.n, false) as is_new,
+        line.content = coalesce(known.content, fresh.content) as is_same
+      from line left join known on known.id = line.id left join fresh on fresh.id = line.id
     ), followed as (
       insert into $schema.log as l (kind, log_id, service, instance, arrived, seen_at)
       select the_kind, the_log, the_service, the_instance,

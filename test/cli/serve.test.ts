@@ -97,14 +97,9 @@ it('ends with the process that forked it', async () => {
 it('takes callers and relays from its flags, and the keys of tokens from a URL', async () => {
   const { WAL_S2S_SECRET: _, ...keyless } = TOKEN_ENV;
   const jwks = { ...keyless, WAL_S2S_JWKS_URL: 'http://127.0.0.1:1/keys' };
-  const table: [Record<string, string>, string][] = [
-    [{ ...jwks, ...TOKEN_ENV }, 'nv-wal: WAL_S2S_JWKS_URL and WAL_S2S_SECRET are both set; set one'],
-    [{ ...jwks, WAL_S2S_ISSUER: '' }, 'nv-wal: WAL_S2S_ISSUER is missing'],
-  ];
-  for (const [env, message] of table) {
-    const { code, stderr } = await nvWal(['serve', '--store', '/nowhere/store'], { env });
-    assert.equal([code, stderr], [2, [message]]);
-  }
+  const both = await nvWal(['serve', '--store', '/nowhere/store'], { env: { ...jwks, ...TOKEN_ENV } });
+  const message = 'nv-wal: WAL_S2S_JWKS_URL and WAL_S2S_SECRET are both set; set one';
+  assert.equal([both.code, both.stderr], [2, [message]]);
   await withFolder(async (folder) => {
     const at = ['serve', '--json', '--store', join(folder, 'store')];
     const statusOf = async (url: string, sub: string) =>
@@ -149,8 +144,6 @@ it('says what to install where the package pg is not', async () => {
     ]);
     assert.is(ran.status, 2);
     assert.is(ran.stderr.toString(), "nv-wal: the PostgreSQL store needs the package 'pg': npm install pg\n");
-    const level = spawnSync(process.execPath, [main, 'serve', '--no-auth', '--store', '/nowhere/store']);
-    assert.match(level.stderr.toString(), 'its parent is not a folder');
   });
 });
 

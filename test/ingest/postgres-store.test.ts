@@ -181,6 +181,28 @@ it('a batch that can not be stored is not stored in part', async () => {
   });
 });
 
+it('a batch locks the partitions of its own days only, however many there are', async () => {
+  await withStore(async ({ store, schema }) => {
+    const month = Array.from({ length: 30 }, (_, day) => line(day + 1, { ts: NOON - day * DAY_MS }));
+    await store.store(batch(month));
+    const holder = new pg.Client({ connectionString: server.url });
+    await holder.connect();
+    await holder.query(`begin; lock table ${schema}.log in access exclusive mode`);
+    // One that is there, and a new one.
+    const pending = store.store(batch([line(1), line(31, { writer: 'ZZZZZZZZZZZZZZZZ' })]));
+    let locked: unknown[] = [];
+    while (locked.length === 0) {
+      const found = await query(`select distinct c.relname::text from pg_locks as l
+        join pg_class as c on c.oid = l.relation join pg_stat_activity as a on a.pid = l.pid
+        where a.application_name = 'nv-wal' and a.wait_event_type = 'Lock' and c.relname like 'record_2%' order by 1`);
+      locked = found.map(({ relname }) => relname);
+    }
+    await holder.end();
+    assert.equal(locked, ['record_20260102', 'record_20260102_pkey']);
+    assert.equal(await pending, { accepted: 1, duplicates: 1, conflicts: [] });
+  });
+});
+
 it('a connection that breaks fails its batch, and the next one gets another', async () => {
   await withStore(async ({ store, schema }) => {
     // Held up by a lock, so that it is certainly under way.
