@@ -1,4 +1,4 @@
-// What a receiver has of each log, and what it lacks: a store's arrivals and notices, as a report for people.
+// What a receiver has of each log, and what it lacks: a store's arrivals and notices, as a list for people.
 
 import type { Gap } from '../records.js';
 import type { SeqRange } from './ranges.js';
@@ -21,46 +21,65 @@ export interface LogReport {
   notices: Gap[];
 }
 
+export interface LogList {
+  /** At most 1,000, by kind and log id. */
+  logs: LogReport[];
+  /** Whether there are more. Ask for one kind, or one log. */
+  truncated: boolean;
+}
+
+export interface LogQuery {
+  kind?: string | undefined;
+  logId?: string | undefined;
+  /** Whether the logs of a service are listed. @default all are */
+  isListed?: ((service: string | undefined) => boolean) | undefined;
+}
+
+const LOGS_MAX = 1000;
 const LISTED_MAX = 100;
 
 /**
- * Reports on every log that batches named (`wal-log`), kind by kind. A log that a receiver has not followed from
- * its beginning lacks what came before.
+ * Lists what a store has of every log that batches named (`wal-log`). Of a log that a receiver has not followed
+ * from its beginning, what came before is missing.
  */
-export async function* logReports(
-  store: IngestStore,
-  only: { kind?: string | undefined; logId?: string | undefined } = {},
-): AsyncIterable<LogReport> {
-  for (const kind of only.kind === undefined ? await store.kinds() : [only.kind]) {
-    let report: LogReport | undefined;
-    for await (const arrival of store.arrivals(kind)) {
-      if (only.logId !== undefined && arrival.logId !== only.logId) continue;
-      if (report?.logId !== arrival.logId) {
-        if (report) yield await withNotices(store, report);
-        const { logId, service, instance } = arrival;
-        report = { kind, logId, service, instance, lastSeq: 0, missing: 0, holes: [], notices: [] };
-      }
-      follow(report, arrival);
+export async function listLogs(store: IngestStore, query: LogQuery = {}): Promise<LogList> {
+  const { kind, logId, isListed = () => true } = query;
+  const logs: LogReport[] = [];
+  for (const one of kind === undefined ? await store.kinds() : [kind]) {
+    for await (const arrival of store.arrivals(one)) {
+      if ((logId !== undefined && arrival.logId !== logId) || !isListed(arrival.service)) continue;
+      const last = logs.at(-1);
+      if (last?.kind === one && last.logId === arrival.logId) follow(last, arrival);
+      else if (logs.length === LOGS_MAX) return { logs: await withNotices(store, logs), truncated: true };
+      else logs.push(follow(reportOf(one, arrival), arrival));
     }
-    if (report) yield await withNotices(store, report);
   }
+  return { logs: await withNotices(store, logs), truncated: false };
+}
+
+function reportOf(kind: string, { logId, service, instance }: Arrival): LogReport {
+  return { kind, logId, service, instance, lastSeq: 0, missing: 0, holes: [], notices: [] };
 }
 
 /** Arrivals of a log come in ascending order: what lies between two is missing. */
-function follow(report: LogReport, { from, to }: Arrival): void {
+function follow(report: LogReport, { from, to }: Arrival): LogReport {
   const hole = { from: report.lastSeq + 1, to: from - 1 };
   if (hole.from <= hole.to) {
     report.missing += hole.to - hole.from + 1;
     if (report.holes.length < LISTED_MAX) report.holes.push(hole);
   }
   report.lastSeq = to;
+  return report;
 }
 
-async function withNotices(store: IngestStore, report: LogReport): Promise<LogReport> {
-  const notices: Gap[] = [];
-  for await (const notice of store.notices(report.kind, report.logId)) {
-    notices.push(notice);
-    if (notices.length === LISTED_MAX) break;
+/** Asked once the arrivals are read: two iterators at a time would be two connections of one listing. */
+async function withNotices(store: IngestStore, logs: LogReport[]): Promise<LogReport[]> {
+  for (const report of logs) {
+    for await (const notice of store.notices(report.kind, report.logId)) {
+      report.notices.push(notice);
+      if (report.notices.length === LISTED_MAX) break;
+    }
+    report.notices.sort((a, b) => a.from - b.from);
   }
-  return { ...report, notices: notices.toSorted((a, b) => a.from - b.from) };
+  return logs;
 }

@@ -8,8 +8,8 @@ import type { Authenticate, Caller } from './auth.js';
 import { forbidden, tokenAuthentication } from './auth.js';
 import type { Hold } from './body.js';
 import { checkUtf8, inflate, memoryBudget, readBody } from './body.js';
-import { logReports } from './continuity.js';
-import type { LogReport } from './continuity.js';
+import { listLogs } from './continuity.js';
+import type { LogList } from './continuity.js';
 import type { CheckedLines, Rejection } from './lines.js';
 import { LOG_ID_PATTERN, checkLines } from './lines.js';
 import { checkOptions } from './options.js';
@@ -32,16 +32,8 @@ export interface IngestAnswer {
 /** Never rejects: whatever goes wrong is an answer. */
 export type IngestHandler = (request: Request) => Promise<Response>;
 
-/** The body of a 200 to `GET /api/logs`. */
-export interface LogsAnswer {
-  logs: LogReport[];
-  /** Whether there are more: 1,000 are listed. Ask for one kind, or one log. */
-  truncated: boolean;
-}
-
 const INGEST_PATTERN = /^\/api\/([^/]+)\/v1\/ingest$/;
 const LOGS_PATH = '/api/logs';
-const LOGS_MAX = 1000;
 /** Logs whose owner is remembered; beyond it the one looked up first is looked up again. */
 const OWNERS_MAX = 10_000;
 const INSTANCE_PATTERN = /^[A-Za-z0-9._-]{1,64}$/;
@@ -50,7 +42,7 @@ const CONFLICT = 'another line is stored under this id';
 /**
  * The receiver's end of the wire: takes `POST /api/{kind}/v1/ingest`, and answers 200 with an `IngestAnswer`
  * once what it accepted is on disk, or an error as `{ "error": { "code", "message" } }`, see
- * `IngestErrorCode`. `GET /api/logs[?kind=K][&log=ID]` answers a `LogsAnswer`: what it has of each log of the
+ * `IngestErrorCode`. `GET /api/logs[?kind=K][&log=ID]` answers a `LogList`: what it has of each log of the
  * caller's, and what is missing; with a token, and never signed. For Node's `http`, wrap it with `toNodeListener`, or serve it with `serveIngest`.
  *
  * ```ts
@@ -105,7 +97,7 @@ class Receiver {
     }
   }
 
-  async #answer(request: Request, hold: Hold): Promise<IngestAnswer | LogsAnswer> {
+  async #answer(request: Request, hold: Hold): Promise<IngestAnswer | LogList> {
     const { pathname, searchParams } = new URL(request.url);
     const path = pathname.startsWith(this.#basePath) ? pathname.slice(this.#basePath.length) : '';
     if (path === LOGS_PATH) {
@@ -134,18 +126,13 @@ class Receiver {
     return await this.#keep(checked, about, caller);
   }
 
-  async #logs(query: URLSearchParams, caller: Caller | undefined): Promise<LogsAnswer> {
-    const only = { kind: query.get('kind') ?? undefined, logId: query.get('log') ?? undefined };
-    if (only.kind !== undefined && !KIND_PATTERN.test(only.kind)) {
+  async #logs(query: URLSearchParams, caller: Caller | undefined): Promise<LogList> {
+    const kind = query.get('kind') ?? undefined;
+    if (kind !== undefined && !KIND_PATTERN.test(kind)) {
       throw new Refusal(400, 'bad_request', 'expected kind to be the name of a kind');
     }
-    const logs: LogReport[] = [];
-    for await (const report of logReports(this.#store, only)) {
-      if (caller && !caller.mayWriteFor(report.service)) continue;
-      if (logs.length === LOGS_MAX) return { logs, truncated: true };
-      logs.push(report);
-    }
-    return { logs, truncated: false };
+    const logId = query.get('log') ?? undefined;
+    return await listLogs(this.#store, { kind, logId, isListed: caller?.mayWriteFor });
   }
 
   async #admit(request: Request, about: IngestRequest): Promise<Caller | undefined> {

@@ -9,9 +9,6 @@ export interface Queryable {
   query(text: string, values?: unknown[]): Promise<{ rows: unknown[] }>;
 }
 
-/** What a schema may be called: such a name needs no quotes. */
-export const SCHEMA_PATTERN = /^[a-z_][a-z0-9_]{0,40}$/;
-
 /** int8multirange, which holds what has arrived of a log, came with 14. */
 const SERVER_VERSION_MIN = 140_000;
 

@@ -3,17 +3,15 @@
 
 import type { Pool, PoolClient, QueryConfig } from 'pg';
 import type { Clock } from '../clock.js';
-import { systemClock } from '../clock.js';
-import { expected } from '../config.js';
 import { WalError, messageOf } from '../errors.js';
 import type { Gap } from '../records.js';
 import { UNDATED, dayFor } from './postgres-days.js';
-import { codeOf, makePool, nameOf } from './postgres-pool.js';
-import type { PostgresStoreOptions } from './postgres-pool.js';
-import { SCHEMA_PATTERN, bringUpToDate } from './postgres-schema.js';
+import { checkPostgresOptions, nameOf } from './postgres-options.js';
+import type { PostgresStoreOptions } from './postgres-options.js';
+import { codeOf, makePool } from './postgres-pool.js';
+import { bringUpToDate } from './postgres-schema.js';
 import type { Arrival, IngestBatch, IngestStore, StoreResult, StoredLine } from './store.js';
 
-const SCHEMA = 'nv_wal';
 /** Exports and checks read as long as they like. */
 const EXPORT_TIMEOUT_MS = 86_400_000;
 const ROWS_AT_ONCE = 1000;
@@ -36,9 +34,8 @@ export async function openPostgresStore(
   options: PostgresStoreOptions = {},
 ): Promise<IngestStore> {
   const name = nameOf(url);
-  const { schema = SCHEMA, clock = systemClock } = options;
-  if (!SCHEMA_PATTERN.test(schema)) throw expected('schema', SCHEMA_PATTERN.source, schema);
-  const pool = await makePool(url, options);
+  const { schema, clock, ...limits } = checkPostgresOptions(options);
+  const pool = await makePool(url, limits);
   const store = new PostgresIngestStore(name, schema, pool, clock);
   try {
     await store.open();

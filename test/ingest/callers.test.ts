@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { IngestAuth, LogsAnswer } from '../../lib/ingest/index.js';
+import type { IngestAuth, LogList } from '../../lib/ingest/index.js';
 import { gapLine, recordLine } from '../../lib/records.js';
 import { recordLines } from '../helpers/batch.js';
 import { AUDIENCE, ISSUER, SECRET, signToken, withReceiver } from '../helpers/receiver.js';
@@ -24,7 +24,7 @@ async function send({ post }: Receiver, caller: string, body: string, logId = `l
 async function logsFor({ url }: Receiver, caller: string, query = ''): Promise<string[]> {
   const response = await fetch(`${url}/api/logs${query}`, { headers: await bearer(caller) });
   assert.is(response.status, 200);
-  const { logs, truncated } = (await response.json()) as LogsAnswer;
+  const { logs, truncated } = (await response.json()) as LogList;
   assert.is(truncated, false);
   return logs.map(({ logId, lastSeq, missing }) => `${logId} ${lastSeq}-${missing}`);
 }

@@ -3,8 +3,8 @@
 import * as fc from 'fast-check';
 import * as assert from 'uvu/assert';
 import { WalError } from '../../lib/errors.js';
-import { logReports } from '../../lib/ingest/index.js';
-import type { IngestBatch, IngestLine, IngestStore, LogReport } from '../../lib/ingest/index.js';
+import { listLogs } from '../../lib/ingest/index.js';
+import type { IngestBatch, IngestLine, IngestStore, LogQuery } from '../../lib/ingest/index.js';
 import { gapLine } from '../../lib/records.js';
 
 export const LOG = '7Q2M4K9ZT0V5XW8B';
@@ -220,6 +220,19 @@ export function addContract(it: AddCase, withStore: WithStore): void {
     });
   });
 
+  it('more logs than a list takes are cut off, and the list says so', async () => {
+    await withStore(async (store) => {
+      const logIds = Array.from({ length: 1001 }, (_, n) => `log-${String(n).padStart(4, '0')}`);
+      const one = async (logId: string) => await store.store(batch([line(1)], { logId }));
+      await Promise.all(logIds.slice(0, 1000).map(one));
+      assert.is((await listLogs(store)).truncated, false);
+      await one(logIds[1000]!);
+      const { logs, truncated } = await listLogs(store);
+      assert.equal([logs.length, truncated], [1000, true]);
+      assert.is((await listLogs(store, { logId: logIds[1000] })).logs[0]?.logId, logIds[1000]);
+    });
+  });
+
   it('the notices of a log are those that came, and no other log has them', async () => {
     await withStore(async (store) => {
       await store.store(batch([gap(6, 7), line(8), gap(9, 30)]));
@@ -245,8 +258,8 @@ export function addContract(it: AddCase, withStore: WithStore): void {
       await store.store(batch([line(2, { kind: 'log' }), line(9, { kind: 'log' })], { kind: 'log' }));
       const later = [line(5, { writer: 'ZZZZZZZZZZZZZZZZ', kind: 'log' })];
       await store.store(batch(later, { kind: 'log', logId: 'another', instance: undefined }));
-      const reports: LogReport[] = [];
-      for await (const report of logReports(store)) reports.push(report);
+      const { logs: reports, truncated } = await listLogs(store);
+      assert.is(truncated, false);
       const about = { service: 'gateway', instance: 'main', logId: LOG };
       const notices = [{ from: 4, to: 6, reason: 'age', at: 1 }];
       const holes = [
@@ -267,9 +280,9 @@ export function addContract(it: AddCase, withStore: WithStore): void {
           notices: [],
         },
       ]);
-      const some: LogReport[] = [];
-      for await (const report of logReports(store, { kind: 'log', logId: LOG })) some.push(report);
-      assert.equal(some, [reports[1]]);
+      const some = async (query: LogQuery) => (await listLogs(store, query)).logs;
+      assert.equal(await some({ kind: 'log', logId: LOG }), [reports[1]]);
+      assert.equal(await some({ isListed: (service) => service !== 'gateway' }), []);
     });
   });
 
