@@ -8,7 +8,7 @@ import type { Arrival, IngestStore } from './store.js';
 export interface LogReport {
   kind: string;
   logId: string;
-  /** Who sent it last, as its token and headers said. */
+  /** Whose it is, and which of its logs, as the latest batch said. */
   service: string | undefined;
   instance: string | undefined;
   /** The highest seq that has arrived. */

@@ -148,8 +148,8 @@ class Receiver {
     { kind, logId, instance }: IngestRequest,
     caller: Caller | undefined,
   ): Promise<IngestAnswer> {
-    if (caller && logId !== undefined) await this.#checkOwner(logId, caller);
-    const batch = { kind, logId, instance, service: caller?.service, lines: acceptable };
+    const service = caller && (await this.#ownerOf(logId, caller));
+    const batch = { kind, logId, instance, service, lines: acceptable };
     const { accepted, duplicates, conflicts } =
       acceptable.length > 0 ? await this.#store.store(batch) : { accepted: 0, duplicates: 0, conflicts: [] };
     const refused = [...rejected, ...conflicts.map((id) => ({ id, reason: CONFLICT }))];
@@ -162,15 +162,20 @@ class Receiver {
     return { accepted, duplicates, rejected: refused };
   }
 
-  /** A log is its service's alone: what another says of it, in a notice, could hide that something is missing. */
-  async #checkOwner(logId: string, caller: Caller): Promise<void> {
+  /**
+   * Whose a log is: its service's alone, and of whoever may write for that. What another says of it, in a notice,
+   * could hide that something is missing.
+   */
+  async #ownerOf(logId: string | undefined, caller: Caller): Promise<string> {
+    if (logId === undefined) return caller.service;
     const owner = this.#owners.get(logId) ?? (await this.#store.ownerOf(logId));
     // Nobody's yet: whoever stores the first batch of it is the owner, and is found at the next.
-    if (owner === undefined) return;
+    if (owner === undefined) return caller.service;
     if (!caller.mayWriteFor(owner)) throw forbidden(`the log ${logId} is of another service`);
     const [oldest] = this.#owners.keys();
     if (oldest !== undefined && this.#owners.size >= OWNERS_MAX) this.#owners.delete(oldest);
     this.#owners.set(logId, owner);
+    return owner;
   }
 }
 

@@ -42,7 +42,7 @@ export interface IngestBatch {
   /** The sender's log, where the request named it. Without it arrivals can't be followed. */
   logId: string | undefined;
   instance: string | undefined;
-  /** Whose token it was, where tokens are checked. */
+  /** Whose log it is, where tokens are checked: the caller's, or of whom it writes for. */
   service: string | undefined;
   kind: string;
   lines: readonly IngestLine[];
@@ -79,7 +79,7 @@ export interface StoredLine {
 /** Seqs of one log that have arrived, both ends included. A log that is whole has one, from 1. */
 export interface Arrival {
   logId: string;
-  /** As the latest request of this log named them. */
+  /** As the latest batch of this log named them. */
   service: string | undefined;
   instance: string | undefined;
   from: number;

@@ -76,6 +76,9 @@ it('nobody speaks for a log of another service: a notice of it could hide what i
     assert.equal(await logsFor(receiver, 'gateway'), ['log-of-gateway 4-2']);
     assert.is((await send(receiver, 'operator', notice, log)).status, 200);
     assert.equal(await logsFor(receiver, 'operator'), ['log-of-gateway 4-0']);
+    // Who writes for another does not take its log away.
+    assert.equal(await logsFor(receiver, 'gateway'), ['log-of-gateway 4-0']);
+    assert.is(await receiver.store.ownerOf(log), 'gateway');
   });
 });
 
