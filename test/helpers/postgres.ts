@@ -15,7 +15,7 @@ import pg from 'pg';
 
 export const PASSWORD = 'hunter2-of-the-tests';
 const DEBIAN = '/usr/lib/postgresql';
-const READY_TRIES = 200;
+const READY_TRIES = 1200;
 
 export interface PostgresServer {
   /** Over TCP, with the password. */
