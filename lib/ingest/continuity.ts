@@ -22,7 +22,7 @@ export interface LogReport {
 }
 
 export interface LogList {
-  /** At most 1,000, by kind and log id. */
+  /** By kind and log id. */
   logs: LogReport[];
   /** Whether there are more. Ask for one kind, or one log. */
   truncated: boolean;
@@ -33,6 +33,8 @@ export interface LogQuery {
   logId?: string | undefined;
   /** Whether the logs of a service are listed. @default all are */
   isListed?: ((service: string | undefined) => boolean) | undefined;
+  /** How many logs are listed at most. @default 1000 */
+  logsMax?: number;
 }
 
 const LOGS_MAX = 1000;
@@ -43,14 +45,14 @@ const LISTED_MAX = 100;
  * from its beginning, what came before is missing.
  */
 export async function listLogs(store: IngestStore, query: LogQuery = {}): Promise<LogList> {
-  const { kind, logId, isListed = () => true } = query;
+  const { kind, logId, isListed = () => true, logsMax = LOGS_MAX } = query;
   const logs: LogReport[] = [];
   for (const one of kind === undefined ? await store.kinds() : [kind]) {
     for await (const arrival of store.arrivals(one)) {
       if ((logId !== undefined && arrival.logId !== logId) || !isListed(arrival.service)) continue;
       const last = logs.at(-1);
       if (last?.kind === one && last.logId === arrival.logId) follow(last, arrival);
-      else if (logs.length === LOGS_MAX) return { logs: await withNotices(store, logs), truncated: true };
+      else if (logs.length >= logsMax) return { logs: await withNotices(store, logs), truncated: true };
       else logs.push(follow(reportOf(one, arrival), arrival));
     }
   }
@@ -75,10 +77,7 @@ function follow(report: LogReport, { from, to }: Arrival): LogReport {
 /** Asked once the arrivals are read: two iterators at a time would be two connections of one listing. */
 async function withNotices(store: IngestStore, logs: LogReport[]): Promise<LogReport[]> {
   for (const report of logs) {
-    for await (const notice of store.notices(report.kind, report.logId)) {
-      report.notices.push(notice);
-      if (report.notices.length === LISTED_MAX) break;
-    }
+    report.notices = await store.notices(report.kind, report.logId, LISTED_MAX);
     report.notices.sort((a, b) => a.from - b.from);
   }
   return logs;

@@ -168,14 +168,19 @@ class Receiver {
    */
   async #ownerOf(logId: string | undefined, caller: Caller): Promise<string> {
     if (logId === undefined) return caller.service;
-    const owner = this.#owners.get(logId) ?? (await this.#store.ownerOf(logId));
+    const known = this.#owners.get(logId);
+    const owner = known ?? (await this.#store.ownerOf(logId));
     // Nobody's yet: whoever stores the first batch of it is the owner, and is found at the next.
     if (owner === undefined) return caller.service;
     if (!caller.mayWriteFor(owner)) throw forbidden(`the log ${logId} is of another service`);
+    if (known === undefined) this.#remember(logId, owner);
+    return owner;
+  }
+
+  #remember(logId: string, owner: string): void {
     const [oldest] = this.#owners.keys();
     if (oldest !== undefined && this.#owners.size >= OWNERS_MAX) this.#owners.delete(oldest);
     this.#owners.set(logId, owner);
-    return owner;
   }
 }
 

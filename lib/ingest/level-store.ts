@@ -89,10 +89,13 @@ class LevelIngestStore implements IngestStore {
     return kinds;
   }
 
-  async *notices(kind: string, logId: string): AsyncIterable<Gap> {
+  async notices(kind: string, logId: string, countMax: number): Promise<Gap[]> {
+    const notices: Gap[] = [];
     for await (const [key, value] of this.#rows(keys.notices(kind, logId))) {
-      yield (JSON.parse(this.#unsealed(key, value).toString()) as { gap: Gap }).gap;
+      if (notices.length === countMax) break;
+      notices.push((JSON.parse(this.#unsealed(key, value).toString()) as { gap: Gap }).gap);
     }
+    return notices;
   }
 
   async ownerOf(logId: string): Promise<string | undefined> {

@@ -1,5 +1,5 @@
 // The receiver's store in PostgreSQL: any number of receivers, one database. What is in it, and what one batch
-// does there, is postgres-schema.ts's to say.
+// does there, is postgres-steps.ts's to say.
 
 import type { Pool, PoolClient, QueryConfig } from 'pg';
 import type { Clock } from '../clock.js';
@@ -61,8 +61,10 @@ class PostgresIngestStore implements IngestStore {
     this.#schema = schema;
     this.#pool = pool;
     this.#clock = clock;
-    // A connection that breaks while nobody uses it. The pool makes another when it is needed.
+    // A connection that breaks while nobody waits for it, in the pool or between two pieces of an export: whoever
+    // uses it next is told. Without a listener, Node would end the process.
     pool.on('error', () => {});
+    pool.on('connect', (client) => client.on('error', () => {}));
   }
 
   async open(): Promise<void> {
@@ -97,12 +99,14 @@ class PostgresIngestStore implements IngestStore {
   }
 
   async count(kind: string): Promise<number> {
-    const { lines } = await this.#first<{ lines: string }>(
+    const rows = this.#rows(
       `select (select count(*) from ${this.#schema}.record where kind = $1)
             + (select count(*) from ${this.#schema}.notice where kind = $1) as lines`,
       [kind],
     );
-    return Number(lines);
+    let count = 0;
+    for await (const { lines } of rows as AsyncIterable<{ lines: string }>) count += Number(lines);
+    return count;
   }
 
   async *lines(kind: string): AsyncIterable<StoredLine> {
@@ -119,13 +123,11 @@ class PostgresIngestStore implements IngestStore {
   }
 
   async kinds(): Promise<string[]> {
-    const { kinds } = await this.#first<{ kinds: string[] }>(
-      `select coalesce(array_agg(kind order by kind collate "C"), '{}') as kinds from (
-         select kind from ${this.#schema}.writer union select kind from ${this.#schema}.notice
-       ) as stored`,
+    const rows = await this.#ask<{ kind: string }>(
+      `select kind from ${this.#schema}.writer union select kind from ${this.#schema}.notice`,
       [],
     );
-    return kinds;
+    return rows.map(({ kind }) => kind).toSorted();
   }
 
   async *arrivals(kind: string): AsyncIterable<Arrival> {
@@ -146,24 +148,26 @@ class PostgresIngestStore implements IngestStore {
     }
   }
 
-  async *notices(kind: string, logId: string): AsyncIterable<Gap> {
-    const rows = this.#rows(
+  async notices(kind: string, logId: string, countMax: number): Promise<Gap[]> {
+    const rows = await this.#ask<{ from_seq: string; to_seq: string; reason: Gap['reason']; at: string }>(
       `select from_seq, to_seq, reason, at from ${this.#schema}.notice
-       where kind = $1 and log_id = $2 order by from_seq`,
-      [kind, logId],
+       where kind = $1 and log_id = $2 order by from_seq limit $3`,
+      [kind, logId, countMax],
     );
-    for await (const row of rows as AsyncIterable<Record<string, string>>) {
-      const { from_seq: from, to_seq: to, reason, at } = row;
-      yield { from: Number(from), to: Number(to), reason: reason as Gap['reason'], at: Number(at) };
-    }
+    return rows.map(({ from_seq: from, to_seq: to, reason, at }) => ({
+      from: Number(from),
+      to: Number(to),
+      reason,
+      at: Number(at),
+    }));
   }
 
   async ownerOf(logId: string): Promise<string | undefined> {
-    const { service } = await this.#first<{ service: string | null }>(
-      `select min(service) as service from ${this.#schema}.log where log_id = $1`,
+    const [owner] = await this.#ask<{ service: string }>(
+      `select service from ${this.#schema}.log where log_id = $1 and service is not null limit 1`,
       [logId],
     );
-    return service ?? undefined;
+    return owner?.service;
   }
 
   close(): Promise<void> {
@@ -214,9 +218,9 @@ class PostgresIngestStore implements IngestStore {
     }
   }
 
-  async #first<Row>(text: string, values: unknown[]): Promise<Row> {
-    for await (const row of this.#rows(text, values)) return row as Row;
-    throw new WalError('WAL_CORRUPT', `the store ${this.#name} does not answer`);
+  /** For what is small and found by an index: one round trip. */
+  async #ask<Row>(text: string, values: unknown[]): Promise<Row[]> {
+    return await this.#whileOpen(async () => (await this.#pool.query(text, values)).rows as Row[]);
   }
 
   /** What a query finds, a piece at a time, as it was when the first was asked for. */
@@ -264,7 +268,9 @@ class PostgresIngestStore implements IngestStore {
   #failure(error: unknown): WalError {
     if (error instanceof WalError) return error;
     const code = CONFIG_ERRORS.has(codeOf(error)) ? 'WAL_CONFIG' : 'WAL_IO';
-    return new WalError(code, `the store ${this.#name} failed: ${messageOf(error)}`, { cause: error });
+    // Where several addresses were tried, Node's error has a code and no message.
+    const why = messageOf(error) || String(codeOf(error));
+    return new WalError(code, `the store ${this.#name} failed: ${why}`, { cause: error });
   }
 
   #closedError(): WalError {

@@ -28,8 +28,8 @@ export interface IngestStore {
   kinds(): Promise<string[]>;
   /** Which seqs have arrived, as records or in notices: log by log, ascending, disjoint, never adjacent. */
   arrivals(kind: string): AsyncIterable<Arrival>;
-  /** The notices of one log, in no particular order. */
-  notices(kind: string, logId: string): AsyncIterable<Gap>;
+  /** Some of the notices of one log, at most `countMax`, in no particular order. */
+  notices(kind: string, logId: string, countMax: number): Promise<Gap[]>;
   /** The service of any batch that this log has sent; `undefined` where none is known. */
   ownerOf(logId: string): Promise<string | undefined>;
   /** Settles the calls that are under way, then lets go of everything. Idempotent. */

@@ -221,6 +221,22 @@ it('a connection that breaks fails its batch, and the next one gets another', as
   });
 });
 
+it('an export whose connection breaks ends with an error, between two pieces as well', async () => {
+  await withStore(async ({ store }) => {
+    await store.store(batch(lines(1, 1500)));
+    const exporting = store.lines('audit')[Symbol.asyncIterator]();
+    await exporting.next();
+    const killed = await query(`select pg_terminate_backend(pid, 5000) from pg_stat_activity
+      where application_name = 'nv-wal' and state = 'idle in transaction'`);
+    assert.is(killed.length, 1);
+    const rest = async () => {
+      while (!(await exporting.next()).done);
+    };
+    assert.is(await codeOf(rest(), /failed: ./), 'WAL_IO');
+    assert.is((await idsOf(store)).length, 1500);
+  });
+});
+
 it('a statement that takes too long is ended by the server', async () => {
   await withStore(
     async ({ store, schema }) => {
