@@ -19,6 +19,12 @@ const MODULES = fileURLToPath(new URL('../../node_modules', import.meta.url));
 const UNKNOWN = [{ alg: 'EdDSA', kid: 'k' }, {}, {}]
   .map((part) => Buffer.from(JSON.stringify(part)).toString('base64url'))
   .join('.');
+
+async function urlOf(serving: Running): Promise<string> {
+  const [line] = await serving.printed(/^\{.*\}$/m);
+  return (JSON.parse(line) as { url: string }).url;
+}
+
 const SIGNED_ENV = { ...TOKEN_ENV, WAL_SIGNING_SECRET: 'a signing secret of the tests, 32 bytes' };
 
 it('says where it listens, takes what is signed and has a token, and ends cleanly on SIGTERM', async () => {
@@ -29,8 +35,7 @@ it('says where it listens, takes what is signed and has a token, and ends cleanl
         ['serve', '--json'],
         { env: { ...SIGNED_ENV, VAR_DIR: varDir } },
         async (serving) => {
-          const [line] = await serving.printed(/^\{.*\}$/m);
-          const { url } = JSON.parse(line) as { url: string };
+          const url = await urlOf(serving);
           const refused = await fetch(`${url}/api/audit/v1/ingest`, { method: 'POST', body: '{}' });
           assert.is(refused.status, 401);
           const unsigned = await nvWal(['ship', ...at, '--once', '--timeout', '1s'], {
@@ -65,8 +70,7 @@ skipIf(it, postgresMissing)('keeps what comes in PostgreSQL, and never shows a p
       async ({ at }) => {
         const env = { ...TOKEN_ENV, PGPASSWORD: PASSWORD };
         await whileRunning([...serve, server.urlWithoutPassword], { env }, async (serving) => {
-          const [line] = await serving.printed(/^\{.*\}$/m);
-          const { url } = JSON.parse(line) as { url: string };
+          const url = await urlOf(serving);
           const shipped = await nvWal(['ship', ...at, '--once'], {
             env: { ...TOKEN_ENV, WAL_BASE_URL: url },
           });
@@ -94,35 +98,33 @@ it('ends with the process that forked it', async () => {
   });
 });
 
-it('takes callers and relays from its flags, and the keys of tokens from a URL', async () => {
-  const { WAL_S2S_SECRET: _, ...keyless } = TOKEN_ENV;
-  const jwks = { ...keyless, WAL_S2S_JWKS_URL: 'http://127.0.0.1:1/keys' };
-  const both = await nvWal(['serve', '--store', '/nowhere/store'], { env: { ...jwks, ...TOKEN_ENV } });
-  const message = 'nv-wal: WAL_S2S_JWKS_URL and WAL_S2S_SECRET are both set; set one';
-  assert.equal([both.code, both.stderr], [2, [message]]);
+it('takes callers and relays from its flags', async () => {
   await withFolder(async (folder) => {
-    const at = ['serve', '--json', '--store', join(folder, 'store')];
-    const statusOf = async (url: string, sub: string) =>
-      (await fetch(`${url}/api/logs`, { headers: { authorization: `Bearer ${await signToken({ sub })}` } }))
-        .status;
-    const urlOf = async (serving: Running) => {
-      const [line] = await serving.printed(/^\{.*\}$/m);
-      return (JSON.parse(line) as { url: string }).url;
-    };
-    await whileRunning(
-      [...at, '--callers', 'gateway', '--relays', 'gateway'],
-      { env: TOKEN_ENV },
-      async (serving) => {
-        const url = await urlOf(serving);
-        assert.equal([await statusOf(url, 'gateway'), await statusOf(url, 'door')], [200, 403]);
-      },
-    );
-    await whileRunning(at, { env: jwks }, async (serving) => {
+    const access = ['--callers', 'gateway', '--relays', 'gateway', '--store', join(folder, 'store')];
+    await whileRunning(['serve', '--json', ...access], { env: TOKEN_ENV }, async (serving) => {
       const url = await urlOf(serving);
+      const statusOf = async (sub: string) => {
+        const authorization = `Bearer ${await signToken({ sub })}`;
+        return (await fetch(`${url}/api/logs`, { headers: { authorization } })).status;
+      };
+      assert.equal([await statusOf('gateway'), await statusOf('door')], [200, 403]);
+    });
+  });
+});
+
+it('takes the keys of tokens from a URL, which no other key may stand beside', async () => {
+  const { WAL_S2S_SECRET: _, ...keyless } = TOKEN_ENV;
+  const env = { ...keyless, WAL_S2S_JWKS_URL: 'http://127.0.0.1:1/keys' };
+  await withFolder(async (folder) => {
+    const serve = ['serve', '--json', '--store', join(folder, 'store')];
+    await whileRunning(serve, { env }, async (serving) => {
       const headers = { authorization: `Bearer ${UNKNOWN}` };
-      assert.is((await fetch(`${url}/api/logs`, { headers })).status, 503);
+      assert.is((await fetch(`${await urlOf(serving)}/api/logs`, { headers })).status, 503);
       await serving.printed(/can't get the keys at auth.jwksUrl/);
     });
+    const { code, stderr } = await nvWal(serve, { env: { ...env, ...TOKEN_ENV } });
+    const message = 'nv-wal: WAL_S2S_JWKS_URL and WAL_S2S_SECRET are both set; set one';
+    assert.equal([code, stderr], [2, [message]]);
   });
 });
 
