@@ -2,11 +2,16 @@
 // the rest of the library trusts a `WalConfig`.
 
 import { resolve } from 'node:path';
+import type { AlertOptions, AlertThresholds } from './alert-options.js';
+import { resolveAlerts } from './alert-options.js';
+import { checkInteger, checkKnown, expected } from './checks.js';
 import { WalError } from './errors.js';
 import type { Clock } from './clock.js';
 import { systemClock } from './clock.js';
 import type { WalEvent } from './events.js';
 import { KIND_PATTERN, RECORD_BYTES_MAX } from './records.js';
+
+export { checkInteger, expected } from './checks.js';
 
 export interface WalOptions {
   /** The service whose log this is; part of its path. `[a-z0-9][a-z0-9._-]{0,63}` */
@@ -39,6 +44,8 @@ export interface WalOptions {
   batchMax?: number;
   /** Where `httpSink` should deliver, as `walOptionsFromEnv` read it. The log itself does not use it. */
   sink?: HttpSinkOptions;
+  /** From when on the log warns, by `alert` events and in its health; `false`: never. @default see AlertOptions */
+  alerts?: AlertOptions | false;
   /** Called with what operators should know. Must not throw; what it throws is ignored. */
   onEvent?: (event: WalEvent) => void;
   /** For tests: another source of time. */
@@ -121,6 +128,7 @@ export interface WalConfig {
   readonly maxAgeMs: number;
   readonly reserveBytes: number;
   readonly batchMax: number;
+  readonly alerts: AlertThresholds;
   readonly onEvent: (event: WalEvent) => void;
   readonly clock: Clock;
 }
@@ -165,6 +173,7 @@ export function resolveConfig(options: WalOptions, env: NodeJS.ProcessEnv = proc
   }
   if (typeof varDir !== 'string') throw expected('varDir', 'a path', varDir);
   const maxAgeMs = checkInteger('maxAgeMs', options.maxAgeMs ?? DEFAULTS.maxAgeMs, 1000);
+  const maxBytes = checkInteger('maxBytes', options.maxBytes ?? DEFAULTS.maxBytes, 1_048_576);
   const config: WalConfig = {
     service: checkName('service', options.service),
     instance: checkName('instance', options.instance ?? DEFAULTS.instance),
@@ -173,10 +182,11 @@ export function resolveConfig(options: WalOptions, env: NodeJS.ProcessEnv = proc
     // Absolute from here on: the process may change its working folder, the log must not.
     varDir: resolve(varDir),
     streams: resolveStreams(options.streams ?? {}, maxAgeMs),
-    maxBytes: checkInteger('maxBytes', options.maxBytes ?? DEFAULTS.maxBytes, 1_048_576),
+    maxBytes,
     maxAgeMs,
     reserveBytes: checkInteger('reserveBytes', options.reserveBytes ?? DEFAULTS.reserveBytes, 0),
     batchMax: checkInteger('batchMax', options.batchMax ?? DEFAULTS.batchMax, 1, 100_000),
+    alerts: resolveAlerts(options.alerts ?? {}, maxBytes),
     onEvent: options.onEvent ?? (() => {}),
     clock: options.clock ?? systemClock,
   };
@@ -248,6 +258,7 @@ const OPTION_NAMES: ReadonlySet<string> = new Set<keyof WalOptions>([
   'reserveBytes',
   'batchMax',
   'sink',
+  'alerts',
   'onEvent',
   'clock',
 ]);
@@ -261,15 +272,6 @@ const POLICY_NAMES: ReadonlySet<string> = new Set<keyof StreamPolicy>([
   'maxRecordBytes',
 ]);
 
-/** A misspelt option must not silently mean its default. */
-function checkKnown(what: string, given: object, known: ReadonlySet<string>): void {
-  for (const name of Object.keys(given)) {
-    if (!known.has(name)) {
-      throw new WalError('WAL_CONFIG', `${what} has no '${name}'; known are ${[...known].join(', ')}`);
-    }
-  }
-}
-
 export function isInstanceName(name: string): boolean {
   return NAME_PATTERN.test(name);
 }
@@ -279,29 +281,6 @@ export function checkName(option: string, value: unknown): string {
     throw expected(option, `a name (${NAME_PATTERN.source})`, value);
   }
   return value;
-}
-
-export function checkInteger(
-  option: string,
-  value: unknown,
-  min: number,
-  max = Number.MAX_SAFE_INTEGER,
-): number {
-  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= min && value <= max) return value;
-  const range = max === Number.MAX_SAFE_INTEGER ? `>= ${min}` : `from ${min} to ${max}`;
-  throw expected(option, `an integer ${range}`, value);
-}
-
-export function expected(option: string, what: string, got: unknown): WalError {
-  return new WalError('WAL_CONFIG', `expected ${option} to be ${what}, got ${show(got)}`);
-}
-
-function show(value: unknown): string {
-  try {
-    return (JSON.stringify(value) ?? String(value)).slice(0, 100);
-  } catch {
-    return typeof value;
-  }
 }
 
 /** RFC 7518 asks of an HS256 key as many bits as the hash has. The message never shows the secret. */

@@ -1,5 +1,6 @@
 // What a log tells its service while it runs: one union, so that a switch over `type` is complete.
 
+import type { AlertName } from './alert-options.js';
 import type { GapReason } from './records.js';
 import type { WalErrorCode } from './errors.js';
 
@@ -36,6 +37,17 @@ type AnyEvent =
   | { type: 'ship-stopped'; kind: string; shipper: string; message: string }
   /** The outage is over. */
   | { type: 'ship-recovered'; kind: string; shipper: string; sink: string; failedAttempts: number }
+  /** A threshold of `alerts` is passed (`raised`), or is not any more (`cleared`). Without a kind: the log as a whole. */
+  | {
+      type: 'alert';
+      alert: AlertName;
+      state: 'raised' | 'cleared';
+      kind?: string;
+      shipper?: string;
+      value: number;
+      threshold: number;
+      message: string;
+    }
   /** The disk refused a commit. The log opens its database again and goes on; `recovered` tells when. */
   | { type: 'write-failed'; message: string }
   /** The disk is full. Room is made by giving records of `drop-oldest` streams up; `recovered` tells when. */

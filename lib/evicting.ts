@@ -1,7 +1,7 @@
 // Evicting because somebody asks for it, by bytes and by age. What may go is log/retention.ts's to say.
 
 import type { StreamPolicy } from './config.js';
-import { checkInteger } from './config.js';
+import { checkInteger } from './checks.js';
 import { WalError } from './errors.js';
 import type { Eviction } from './log/evict.js';
 import { evictOlder, evictToBounds } from './log/evict.js';

@@ -7,7 +7,7 @@ import { WalError } from './errors.js';
 import { quietly } from './events.js';
 import { Intake } from './intake.js';
 import type { ImportOptions, ImportReport } from './import/import.js';
-import { importFiles } from './import/import.js';
+import { Importer } from './import/importer.js';
 import { Presence } from './instances/presence.js';
 import { takeLog } from './instances/take.js';
 import { evictOnDemand } from './evicting.js';
@@ -23,6 +23,10 @@ import { Quarantine } from './quarantine.js';
 import type { AppendReceipt, CompactReport, EvictOptions, EvictReport } from './reports.js';
 import type { ReadItem, ReadOptions } from './reading.js';
 import { readItems } from './reading.js';
+import type { WalHealth } from './operate/health.js';
+import type { WalMetrics } from './operate/metrics.js';
+import type { MetricsRegistry } from './operate/registry.js';
+import { Watch } from './operate/watch.js';
 import type { VerifyReport } from './log/verify.js';
 import { verifyLog } from './log/verify.js';
 import type { DefaultKinds } from './records.js';
@@ -34,7 +38,10 @@ import { statsOf } from './stats.js';
 import { steps } from '../migrations/index.js';
 
 /** What a Wal needs of its options once its log is open. */
-type OpenConfig = Pick<WalConfig, 'streams' | 'maxBytes' | 'batchMax' | 'clock' | 'onEvent' | 'adopt'>;
+type OpenConfig = Pick<
+  WalConfig,
+  'streams' | 'maxBytes' | 'batchMax' | 'clock' | 'onEvent' | 'adopt' | 'alerts'
+>;
 
 /**
  * A durable, ordered log of records per kind, that shippers deliver from.
@@ -52,8 +59,9 @@ export class Wal<Kinds extends Record<keyof Kinds, object> = DefaultKinds> {
   readonly #shippers: Shippers;
   readonly #intake: Intake;
   readonly #quarantine: Quarantine;
+  readonly #importer: Importer;
+  readonly #watch: Watch;
   #presence: Presence | undefined;
-  #importing: Promise<void> = Promise.resolve();
   #intakeClosed = false;
   #closing: Promise<void> | undefined;
 
@@ -64,14 +72,15 @@ export class Wal<Kinds extends Record<keyof Kinds, object> = DefaultKinds> {
     this.#shippers = new Shippers(log, config.clock, onEvent);
     for (const [kind, policy] of config.streams) log.trimmer.keepDelivered(kind, policy.keepDeliveredBytes);
     const { maxBytes, streams } = config;
-    this.#retainer = new Retainer(log, {
-      maxBytes,
-      streams,
-      onEvicted: (eviction) => this.#tellDropped(eviction),
-    });
+    const onEvicted = (eviction: Eviction) => this.#tellDropped(eviction);
+    const retainer = new Retainer(log, { maxBytes, streams, onEvicted });
+    this.#retainer = retainer;
     const policyOf = (kind: string) => this.#policy(kind);
-    this.#intake = new Intake({ log, retainer: this.#retainer, policyOf, onEvent });
-    this.#quarantine = new Quarantine(log, (kind, bytes) => this.#retainer.checkRoom(kind, bytes));
+    this.#intake = new Intake({ log, retainer, policyOf, onEvent });
+    const checkRoom = (kind: string, bytes: number) => retainer.checkRoom(kind, bytes);
+    this.#quarantine = new Quarantine(log, checkRoom);
+    this.#importer = new Importer({ log, policyOf, checkRoom });
+    this.#watch = new Watch({ ...this.#config, wal: this, log, shippers: this.#shippers, retainer });
     log.onCommit(() => this.#retainer.wake());
     this.#retainer.wake();
   }
@@ -102,8 +111,12 @@ export class Wal<Kinds extends Record<keyof Kinds, object> = DefaultKinds> {
     dir: string,
     options: Omit<WalOptions, 'service' | 'instance' | 'varDir' | 'adopt'> = {},
   ): Promise<Wal<Record<string, object>>> {
-    // A tool does not evict, unless it says how much or how old is too much: the service's bounds may be wider.
-    const unbounded = { maxBytes: Number.MAX_SAFE_INTEGER, maxAgeMs: Number.MAX_SAFE_INTEGER };
+    // A tool does not evict, unless it says how much or how old is too much: the service's bounds may be wider. Nor does it warn.
+    const unbounded = {
+      maxBytes: Number.MAX_SAFE_INTEGER,
+      maxAgeMs: Number.MAX_SAFE_INTEGER,
+      alerts: false as const,
+    };
     const config = resolveConfig({ ...unbounded, ...options, service: 'any', varDir: dir, adopt: false });
     if (!(await isFolder(join(dir, 'db')))) throw new WalError('WAL_CONFIG', `no log in ${dir}`);
     // A tool that looks in for a moment holds nothing back, and leaves damage to whom the log belongs.
@@ -134,9 +147,11 @@ export class Wal<Kinds extends Record<keyof Kinds, object> = DefaultKinds> {
         shippers: wal.#shippers,
         policy: config,
         stats: () => wal.stats(),
+        routes: wal.#watch.routes,
         onEvent: wal.#config.onEvent,
       });
     } catch (error) {
+      await wal.#watch.close();
       await log.close();
       throw error;
     }
@@ -216,6 +231,25 @@ export class Wal<Kinds extends Record<keyof Kinds, object> = DefaultKinds> {
     return statsOf(this.#log, (kind, name) => this.#shippers.get(kind, name));
   }
 
+  /** What there is to measure, by the names of Prometheus and ADR-0017. Synchronous, from memory. */
+  metrics(): WalMetrics {
+    return this.#watch.metrics();
+  }
+
+  /** Whether it does its work, as `application/health+json` has it. Synchronous, from memory. */
+  health(): WalHealth {
+    return this.#watch.health();
+  }
+
+  /**
+   * Adds the metrics to a prom-client registry, until the log is closed.
+   *
+   * @throws {WalError} `WAL_CONFIG` where something else has one of the names there.
+   */
+  registerMetrics(registry: MetricsRegistry): void {
+    this.#watch.register(registry);
+  }
+
   /**
    * Deletes the oldest records down to bounds: what is delivered first, then what `drop-oldest` streams
    * hold; the ledger counts it and a notice stands in its place. A batch on its way stays.
@@ -285,16 +319,7 @@ export class Wal<Kinds extends Record<keyof Kinds, object> = DefaultKinds> {
 
   /** Appends what NDJSON files hold, each line once, however often it is called. See `ImportOptions`. */
   async import(paths: readonly string[], options: ImportOptions = {}): Promise<ImportReport> {
-    // One at a time: two imports of one file would both find it not imported yet.
-    const before = this.#importing;
-    const policyOf = (kind: string) => this.#policy(kind);
-    const checkRoom = (kind: string, bytes: number) => this.#retainer.checkRoom(kind, bytes);
-    const run = before.then(() => importFiles({ log: this.#log, policyOf, checkRoom }, paths, options));
-    this.#importing = run.then(
-      () => {},
-      () => {},
-    );
-    return await run;
+    return await this.#importer.import(paths, options);
   }
 
   /**
@@ -316,6 +341,7 @@ export class Wal<Kinds extends Record<keyof Kinds, object> = DefaultKinds> {
     // Shippers and evictions wait for their commits: on a disk that refuses, they would wait for ever.
     this.#log.endWaits();
     await this.#presence?.close();
+    await this.#watch.close();
     await this.#shippers.stop();
     await this.#retainer.close();
     await this.#log.close();

@@ -5,6 +5,7 @@ import type { WalConfig } from '../config.js';
 import { WalError, messageOf } from '../errors.js';
 import type { WalEvent } from '../events.js';
 import type { Log } from '../log/log.js';
+import type { Routes } from '../operate/control.js';
 import { Control } from '../operate/control.js';
 import type { Shippers } from '../ship/shippers.js';
 import type { WalStats } from '../stats.js';
@@ -15,6 +16,8 @@ export interface PresenceContext {
   readonly shippers: Shippers;
   readonly policy: Pick<WalConfig, 'streams' | 'maxBytes' | 'clock' | 'adopt'>;
   readonly stats: () => WalStats;
+  /** What else can be asked. */
+  readonly routes: Routes;
   readonly onEvent: (event: WalEvent) => void;
 }
 
@@ -45,10 +48,11 @@ export class Presence {
   }
 }
 
-async function listen({ log, stats }: PresenceContext): Promise<Control> {
+async function listen({ log, stats, routes }: PresenceContext): Promise<Control> {
   const control = await Control.listen({
     dir: log.dir,
     routes: {
+      ...routes,
       'GET /v1/stats': stats,
       'POST /v1/release': () => {
         const { service, instance } = log.identity;

@@ -14,6 +14,7 @@ import type { LogEvent } from './healer.js';
 import { Healer } from './healer.js';
 import { Mark, marksOf } from './mark.js';
 import { entriesUpTo } from './keyspace.js';
+import { CommitMeter } from './meter.js';
 import type { LogIdentity } from './open.js';
 import { newId } from './open.js';
 import { addCursor } from './operations.js';
@@ -54,6 +55,7 @@ export class Log {
   #writerId = newId();
   #socket: string | undefined;
   readonly claims = new Claims();
+  readonly meter: CommitMeter;
   readonly #writer: Writer;
   readonly #handle: Handle;
   readonly #reserve: Reserve;
@@ -66,11 +68,12 @@ export class Log {
   #closing: Promise<void> | undefined;
 
   private constructor(store: Store, identity: LogIdentity, streams: Streams, options: LogOptions) {
-    const { dir, clock, onEvent, reserveBytes } = options;
+    const { dir, clock, onEvent, maxBytes, reserveBytes } = options;
     const handle = new Handle(store, options.repairs ? () => this.#meetDamage() : undefined);
     this.#handle = handle;
     this.#mark = new Mark(dir, identity.logId, clock);
     this.#gauge = new Gauge(dir, handle, clock);
+    this.meter = new CommitMeter(clock);
     this.#onEvent = onEvent;
     this.identity = identity;
     this.#reserve = new Reserve(options.dir, options.reserveBytes);
@@ -85,7 +88,7 @@ export class Log {
       clock,
       writerId: () => this.#writerId,
       renewWriterId: () => this.#renewWriterId(),
-      write: (changes: Changes) => handle.commit(changes),
+      write: (changes: Changes) => this.meter.time(() => handle.commit(changes)),
       committed: (next, changedKinds) => this.#committed(next, changedKinds),
       settle: (changes, error, giveUp) => this.#healer.settle(changes, error, giveUp),
     });
@@ -159,6 +162,11 @@ export class Log {
       for (const cursor of cursors.values()) bytes += cursor.quarantineBytes;
     }
     return bytes;
+  }
+
+  /** Whether all of the disk space that is to be held back is. */
+  hasReserve(): Promise<boolean> {
+    return this.#reserve.isThere();
   }
 
   /** Bytes of JSON that wait for the disk. */
@@ -285,6 +293,7 @@ export class Log {
   }
 
   #committed(streams: Streams, changedKinds: readonly string[]): void {
+    this.meter.committed(this.#streams, streams, changedKinds);
     this.#streams = streams;
     for (const listener of this.#listeners) listener(changedKinds);
     this.#mark.set(streams);

@@ -13,7 +13,7 @@ import type { SocketPlace } from './socket.js';
 import { SOCKET_NAME, placeToListen, withSocketPath } from './socket.js';
 
 /**
- * What answers a path: the object that it returns goes out as JSON with status 200. What it throws goes out as
+ * What answers a path: the object that it returns goes out as JSON with status 200, an `Answer` as it says. What it throws goes out as
  * `{ error: { code, message } }`, with 409 for a WalError and 500 for anything else.
  */
 export type Route = (call: ControlCall) => unknown;
@@ -24,6 +24,19 @@ export interface ControlCall {
   readonly body: unknown;
   /** Fires when whoever asked has gone. */
   readonly signal: AbortSignal;
+}
+
+/** An answer that is more than an object with status 200. */
+export class Answer {
+  readonly status: number;
+  readonly type: string;
+  readonly text: string;
+
+  constructor(status: number, type: string, text: string) {
+    this.status = status;
+    this.type = type;
+    this.text = text;
+  }
 }
 
 /** By method and path, as `GET /v1/stats`. */
@@ -152,6 +165,8 @@ function errorBody(code: WalErrorCode, message: string): { error: { code: WalErr
 
 function reply(response: ServerResponse, status: number, body: unknown): void {
   if (response.headersSent || response.destroyed) return;
-  response.writeHead(status, { 'content-type': 'application/json', connection: 'close' });
-  response.end(`${JSON.stringify(body)}\n`);
+  const said =
+    body instanceof Answer ? body : new Answer(status, 'application/json', `${JSON.stringify(body)}\n`);
+  response.writeHead(said.status, { 'content-type': said.type, connection: 'close' });
+  response.end(said.text);
 }

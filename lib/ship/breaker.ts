@@ -17,6 +17,8 @@ export class HeldBack extends SinkError {
     super('outage', `the destination ${why}`);
   }
 }
+/** `half-open`: one probe is on its way. */
+export type BreakerState = 'closed' | 'half-open' | 'open';
 
 export class Breaker {
   readonly #clock: Clock;
@@ -38,6 +40,11 @@ export class Breaker {
     this.#policy.onReset(() => {
       this.#openMs = OPEN_MS_MIN;
     });
+  }
+
+  get state(): BreakerState {
+    if (this.#policy.state === CircuitState.Closed) return 'closed';
+    return this.#policy.state === CircuitState.HalfOpen ? 'half-open' : 'open';
   }
 
   /** How long nothing will be sent from now on, in ms; 0 when closed or ready for a probe. */

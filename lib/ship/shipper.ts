@@ -7,11 +7,12 @@ import type { WalEvent } from '../events.js';
 import type { Log } from '../log/log.js';
 import type { Acknowledgement, Quarantined } from '../log/operations.js';
 import { acknowledge } from '../log/operations.js';
-import type { Breaker } from './breaker.js';
+import type { Breaker, BreakerState } from './breaker.js';
 import type { LoadedBatch } from './batch.js';
 import type { Delivery } from './delivery.js';
 import { deliver, isHeldBack } from './delivery.js';
 import { Loader } from './loader.js';
+import type { ShipMeter } from './meter.js';
 import { Settling } from './settling.js';
 import type { Batch, Sink } from './sink.js';
 import { Wake } from './wake.js';
@@ -45,6 +46,7 @@ export interface ShipperContext {
   readonly kind: string;
   readonly sink: Sink;
   readonly breaker: Breaker;
+  readonly meter: ShipMeter;
   readonly clock: Clock;
   readonly random: () => number;
   readonly options: Required<ShipOptions>;
@@ -118,6 +120,11 @@ export class Shipper {
     return this.#context.sink.clockSkewMs;
   }
 
+  /** Of its destination. */
+  get breaker(): BreakerState {
+    return this.#context.breaker.state;
+  }
+
   /** When a batch was last acknowledged: epoch ms. */
   get lastShipAt(): number | undefined {
     return this.#lastShipAt;
@@ -172,7 +179,7 @@ export class Shipper {
 
   /** Ships until it is told to stop. What goes wrong on this side of the wire is tried again, too. */
   async #run(): Promise<void> {
-    const { log, kind, clock, random } = this.#context;
+    const { log, kind, clock, random, meter } = this.#context;
     const { signal } = this.#abort;
     let closed: string | undefined;
     while (!signal.aborted && closed === undefined) {
@@ -183,6 +190,7 @@ export class Shipper {
         if (error instanceof WalError && error.code === 'WAL_CLOSED') closed = message;
         else {
           const waitMs = Math.ceil(RETRY_MS_MAX * random());
+          meter.failed('local', message);
           this.#failed('waiting', waitMs, message);
           await clock.sleep(waitMs, signal);
         }
@@ -281,7 +289,7 @@ export class Shipper {
   }
 
   async #deliver(batch: Batch): Promise<Delivery> {
-    const { log, sink, breaker, clock, random, kind } = this.#context;
+    const { log, sink, breaker, meter, clock, random, kind } = this.#context;
     const delivery = await deliver(batch, {
       sink,
       breaker,
@@ -289,13 +297,16 @@ export class Shipper {
       random,
       signal: this.#abort.signal,
       onTry: () => {
+        meter.tried(clock.monotonic());
         this.#state = { at: 'shipping', from: batch.firstSeq, to: batch.lastSeq };
       },
       onFailed: (error, waitMs) => {
         log.claims.tried(kind, this.name);
+        meter.failed(error.failure, error.message);
         this.#failed(isHeldBack(error, breaker) ? 'open' : 'waiting', waitMs, error.message);
       },
     });
+    if (delivery.is === 'settled') meter.settled(clock.monotonic());
     if (delivery.is === 'settled' || delivery.is === 'refused') log.claims.tried(kind, this.name);
     return delivery;
   }

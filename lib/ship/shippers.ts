@@ -6,6 +6,7 @@ import { WalError } from '../errors.js';
 import type { WalEvent } from '../events.js';
 import type { Log } from '../log/log.js';
 import { Breaker } from './breaker.js';
+import { ShipMeter } from './meter.js';
 import type { ShipOptions } from './shipper.js';
 import { Shipper } from './shipper.js';
 import type { Sink } from './sink.js';
@@ -26,6 +27,8 @@ export class Shippers {
   /** By kind and name. */
   readonly #running = new Map<string, Shipper>();
   readonly #assignments = new Map<string, Assignment>();
+  /** As many as there were cursors shipped from. */
+  readonly #meters = new Map<string, ShipMeter>();
   /** By the sinks' names: streams that ship to one destination learn of its outage together. */
   readonly breakers: Map<string, Breaker>;
   readonly #sinks = new Set<Sink>();
@@ -50,6 +53,11 @@ export class Shippers {
 
   get(kind: string, name: string): Shipper | undefined {
     return this.#running.get(`${kind}/${name}`);
+  }
+
+  /** What was measured of a cursor's deliveries; kept when its shipper stops. */
+  meter(kind: string, name: string): ShipMeter | undefined {
+    return this.#meters.get(`${kind}/${name}`);
   }
 
   /** @throws {WalError} `WAL_CONFIG`: not one of the declared names, running already, or an option that does not fit. */
@@ -82,11 +90,15 @@ export class Shippers {
     checkInteger('lingerMs', lingerMs, 0, 60_000);
     checkInteger('batchMax', batchMax, 1, 100_000);
     checkInteger('batchBytes', batchBytes, 1024);
+    const meter = this.#meters.get(key) ?? new ShipMeter();
+    this.#meters.set(key, meter);
+    meter.began();
     const assignment = { kind, sink, options: { name, lingerMs, batchMax, batchBytes } };
     const shipper = new Shipper({
       ...assignment,
       log: this.#log,
       breaker: this.#breaker(sink.name),
+      meter,
       clock: this.#clock,
       random: Math.random,
       onEvent: this.#onEvent,

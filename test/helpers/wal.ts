@@ -22,8 +22,8 @@ export interface OpenWal {
   reopen: (options?: Partial<WalOptions>) => Promise<AnyWal>;
 }
 
-/** Without what takes disk or looks around, unless a test asks for it. */
-const quiet = { service: 'test', reserveBytes: 0, adopt: false };
+/** Without what takes disk, looks around or warns, unless a test asks for it. */
+const quiet = { service: 'test', reserveBytes: 0, adopt: false, alerts: false as const };
 
 export async function withWal(
   options: Partial<WalOptions>,

@@ -1,0 +1,175 @@
+// Whether a log does its work: a verdict for the disk, for each stream and each shipper, in the form of
+// draft-inadarei-api-health-check. Health means progress: a log that takes records and delivers none is not
+// healthy. Pure.
+
+import type { AlertThresholds } from '../alert-options.js';
+import type { FailureReason } from '../ship/meter.js';
+import type { Alert } from './alerts.js';
+import { duration, size } from './alerts.js';
+import { stalledMs } from './track.js';
+import type { Track } from './track.js';
+import type { CursorView, StreamView, View } from './view.js';
+
+/** `warn`: it works, and somebody should look. `fail`: records are refused, or not delivered until somebody acts. */
+export type HealthStatus = 'pass' | 'warn' | 'fail';
+
+export interface HealthCheck {
+  status: HealthStatus;
+  /** Of what: `<kind>`, `<kind>/<shipper>`; absent for the log as a whole. */
+  componentId?: string;
+  componentType: 'datastore' | 'component';
+  observedValue: number;
+  observedUnit: string;
+  /** ISO 8601. */
+  time: string;
+  /** Why it is not `pass`, for people. */
+  output?: string;
+}
+
+/** What `GET /v1/health` answers as `application/health+json`. */
+export interface WalHealth {
+  /** The worst of all checks. */
+  status: HealthStatus;
+  /** `<service>/<instance>` */
+  serviceId: string;
+  description: string;
+  /** What is not `pass`, in one text; absent where all is. */
+  output?: string;
+  /**
+   * `disk:space`, `quarantine:share`; for each stream `<kind>:append`, for each shipper `<kind>/<shipper>:delivery`;
+   * and `…:<alert>` for each alert that is raised. Each has one element.
+   */
+  checks: Record<string, HealthCheck[]>;
+}
+
+interface Verdict {
+  readonly status: HealthStatus;
+  readonly output?: string;
+}
+
+/** The share of the budget that quarantined records may take. */
+const QUARANTINE_SHARE_MAX = 0.1;
+const PASS: Verdict = { status: 'pass' };
+/** What the destination's operators, or ours, have to put right; waiting does not help. */
+const NEEDS_SOMEONE: ReadonlySet<FailureReason> = new Set(['unauthorized', 'misconfigured', 'unproven']);
+
+export function healthOf(
+  view: View,
+  track: Track,
+  alerts: Iterable<Alert>,
+  thresholds: AlertThresholds,
+): WalHealth {
+  const { stats, streams, cursors } = view;
+  const time = new Date(view.now).toISOString();
+  const checks: WalHealth['checks'] = {
+    'disk:space': [
+      { componentType: 'datastore', ...measured(stats.diskBytes, 'bytes'), time, ...disk(view) },
+    ],
+    'quarantine:share': [
+      { componentType: 'datastore', ...measured(view.quarantineBytes, 'bytes'), time, ...quarantine(view) },
+    ],
+  };
+  for (const stream of streams) {
+    const { kind, stats: of } = stream;
+    checks[`${kind}:append`] = [
+      {
+        componentId: kind,
+        componentType: 'component',
+        ...measured(of.storedBytes, 'bytes'),
+        time,
+        ...append(stream),
+      },
+    ];
+  }
+  for (const cursor of cursors) {
+    const stalled = stalledMs(track, cursor, view.monotonic);
+    checks[`${cursor.name}:delivery`] = [
+      {
+        componentId: cursor.name,
+        componentType: 'component',
+        ...measured(cursor.stats.backlogRecords, 'records'),
+        time,
+        ...delivery(cursor, stalled, thresholds.stalledMs),
+      },
+    ];
+  }
+  for (const alert of alerts) Object.assign(checks, alertCheck(alert, time));
+  const worst = Object.values(checks).flat();
+  const said = worst.flatMap(({ output }) => output ?? []);
+  return {
+    status:
+      (['fail', 'warn'] as const).find((status) => worst.some((check) => check.status === status)) ?? 'pass',
+    serviceId: `${stats.service}/${stats.instance}`,
+    description: `the write-ahead log in ${stats.dir}`,
+    ...(said.length > 0 && { output: said.join('; ') }),
+    checks,
+  };
+}
+
+function measured(
+  observedValue: number,
+  observedUnit: string,
+): { observedValue: number; observedUnit: string } {
+  return { observedValue, observedUnit };
+}
+
+function disk({ refusal, reserveMissing }: View): Verdict {
+  if (refusal) return { status: 'fail', output: `no record is taken: ${refusal.message}` };
+  if (!reserveMissing) return PASS;
+  return { status: 'warn', output: 'the reserve is missing: the disk has no room for it' };
+}
+
+function quarantine({ quarantineBytes, maxBytes }: View): Verdict {
+  if (quarantineBytes <= maxBytes * QUARANTINE_SHARE_MAX) return PASS;
+  const share = `${size(quarantineBytes)} of ${size(maxBytes)}`;
+  return { status: 'fail', output: `quarantined records take ${share}: the destination refuses too much` };
+}
+
+function append({ kind, refusal }: StreamView): Verdict {
+  return refusal ? { status: 'fail', output: `${kind} takes no record: ${refusal.message}` } : PASS;
+}
+
+function delivery(cursor: CursorView, stalled: number, stalledMax: number | false): Verdict {
+  const { name, stats, failing } = cursor;
+  const { backlogRecords, state, lastError } = stats;
+  const waiting = `${backlogRecords} records of ${name} wait`;
+  if (failing && NEEDS_SOMEONE.has(failing.reason)) {
+    return { status: 'fail', output: `${waiting} until somebody puts it right: ${failing.message}` };
+  }
+  const why = failing?.message ?? lastError;
+  const because = why === undefined ? '' : `: ${why}`;
+  if (stalledMax !== false && stalled >= stalledMax) {
+    return {
+      status: 'fail',
+      output: `${waiting}, and for ${duration(stalled)} none was delivered${because}`,
+    };
+  }
+  if (state === 'stopped' && why !== undefined)
+    return { status: 'fail', output: `${name} has stopped${because}` };
+  if (backlogRecords === 0) return PASS;
+  if (state === 'none' || state === 'stopped') {
+    return { status: 'warn', output: `${waiting}, and nothing delivers them: no shipper runs` };
+  }
+  if (why !== undefined) return { status: 'warn', output: `${waiting}, and will be tried again${because}` };
+  return PASS;
+}
+
+function alertCheck(alert: Alert, time: string): WalHealth['checks'] {
+  const { kind, shipper, value, message: output } = alert;
+  const componentId = kind === undefined ? undefined : `${kind}/${shipper}`;
+  return {
+    [`${componentId ?? 'log'}:${alert.alert}`]: [
+      {
+        status: 'warn',
+        ...(componentId !== undefined && { componentId }),
+        componentType: 'component',
+        ...measured(
+          value,
+          alert.alert.endsWith('Ms') ? 'ms' : alert.alert.endsWith('Bytes') ? 'bytes' : 'records',
+        ),
+        time,
+        output,
+      },
+    ],
+  };
+}

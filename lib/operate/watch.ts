@@ -1,0 +1,116 @@
+// Watches a running log: looks at it every few seconds, remembers since when something is so, raises and clears
+// alerts, and says what there is to measure and how the log does. Changes nothing of the log.
+
+import type { AlertThresholds } from '../alert-options.js';
+import type { Clock } from '../clock.js';
+import type { WalEvent } from '../events.js';
+import type { Alert } from './alerts.js';
+import { measuresOf, nextAlerts } from './alerts.js';
+import type { Routes } from './control.js';
+import { Answer } from './control.js';
+import { EXPOSITION_TYPE, expose } from './exposition.js';
+import type { WalHealth } from './health.js';
+import { healthOf } from './health.js';
+import { Lookup } from './lookup.js';
+import type { WalMetrics } from './metrics.js';
+import { metricsOf } from './metrics.js';
+import type { MetricsRegistry, MetricsSource } from './registry.js';
+import { registerMetrics } from './registry.js';
+import type { Track } from './track.js';
+import { follow } from './track.js';
+import type { View, ViewSources } from './view.js';
+import { viewOf } from './view.js';
+
+export interface WatchContext extends ViewSources {
+  readonly clock: Clock;
+  readonly alerts: AlertThresholds;
+  readonly onEvent: (event: WalEvent) => void;
+}
+
+export class Watch implements MetricsSource {
+  readonly #context: WatchContext;
+  readonly #lookup = new Lookup();
+  readonly #abort = new AbortController();
+  readonly #watching: Promise<void>;
+  readonly #registrations: (() => void)[] = [];
+  #looking: Promise<void> | undefined;
+  #track: Track;
+  #alerts: ReadonlyMap<string, Alert> = new Map();
+
+  constructor(context: WatchContext) {
+    this.#context = context;
+    this.#track = follow(undefined, this.#view(), context.alerts.quietMs);
+    this.#watching = this.#watch();
+  }
+
+  metrics(): WalMetrics {
+    return metricsOf(this.#view(), this.#alerts.values());
+  }
+
+  health(): WalHealth {
+    return healthOf(this.#view(), this.#track, this.#alerts.values(), this.#context.alerts);
+  }
+
+  /** See `registerMetrics`. The log is taken out again when this is closed. */
+  register(registry: MetricsRegistry): void {
+    this.#registrations.push(registerMetrics(registry, this));
+  }
+
+  /** What can be asked over the control socket. */
+  get routes(): Routes {
+    return {
+      'GET /v1/metrics': async () => {
+        await this.look();
+        return new Answer(200, EXPOSITION_TYPE, expose(this.metrics()));
+      },
+      'GET /v1/health': async () => {
+        await this.look();
+        const health = this.health();
+        const body = `${JSON.stringify(health)}\n`;
+        return new Answer(health.status === 'fail' ? 503 : 200, 'application/health+json', body);
+      },
+    };
+  }
+
+  /** Looks up on disk what has changed there. Never rejects: a disk that can't be read is told of by those who need it. */
+  look(): Promise<void> {
+    if (this.#abort.signal.aborted) return Promise.resolve();
+    this.#looking ??= this.#lookup
+      .look(this.#context.log)
+      .catch(() => {})
+      .finally(() => (this.#looking = undefined));
+    return this.#looking;
+  }
+
+  /** To be called while the log is open. */
+  async close(): Promise<void> {
+    this.#abort.abort();
+    for (const end of this.#registrations) end();
+    await this.#watching;
+    await this.#looking;
+  }
+
+  async #watch(): Promise<void> {
+    const { clock, alerts } = this.#context;
+    const { signal } = this.#abort;
+    for (;;) {
+      await clock.sleep(alerts.everyMs, signal);
+      await this.look();
+      if (signal.aborted) return;
+      this.#judge();
+    }
+  }
+
+  #judge(): void {
+    const { alerts, onEvent } = this.#context;
+    const view = this.#view();
+    this.#track = follow(this.#track, view, alerts.quietMs);
+    const { raised, events } = nextAlerts(this.#alerts, measuresOf(view, this.#track), alerts, view.now);
+    this.#alerts = raised;
+    for (const event of events) onEvent(event);
+  }
+
+  #view(): View {
+    return viewOf(this.#context, this.#lookup);
+  }
+}
