@@ -87,14 +87,14 @@ export function nextAlerts(
 }
 
 const SAYS: Record<AlertName, (value: number) => string> = {
-  backlogRecords: (value) => `${value} records wait to be delivered`,
+  backlogRecords: (value) => `${counted(value)} to be delivered`,
   backlogBytes: (value) => `${size(value)} of records wait to be delivered`,
   oldestAgeMs: (value) => `a record has waited ${duration(value)} to be delivered`,
   stalledMs: (value) => `records wait, and for ${duration(value)} none was delivered`,
   breakerOpenMs: (value) =>
     `the destination has not taken anything for ${duration(value)}; the breaker is open`,
-  droppedRecords: (value) => `${value} records were given up before they were delivered`,
-  quarantinedRecords: (value) => `${value} records were refused by the destination and put aside`,
+  droppedRecords: (value) => `records were given up before they were delivered: ${value}`,
+  quarantinedRecords: (value) => `records were refused by the destination and put aside: ${value}`,
   reserveMissingMs: (value) => `for ${duration(value)} the disk has had no room for the reserve`,
 };
 
@@ -110,6 +110,11 @@ function keyOf({ alert, kind, shipper }: Measure): string {
 
 function whose({ kind, shipper }: Pick<Measure, 'kind' | 'shipper'>): string {
   return kind === undefined ? '' : `${kind}/${shipper}: `;
+}
+
+/** For people. */
+export function counted(records: number): string {
+  return records === 1 ? '1 record waits' : `${records} records wait`;
 }
 
 /** For people. */

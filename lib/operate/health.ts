@@ -5,7 +5,7 @@
 import type { AlertThresholds } from '../alert-options.js';
 import type { FailureReason } from '../ship/meter.js';
 import type { Alert } from './alerts.js';
-import { duration, size } from './alerts.js';
+import { counted, duration, size } from './alerts.js';
 import { stalledMs } from './track.js';
 import type { Track } from './track.js';
 import type { CursorView, StreamView, View } from './view.js';
@@ -126,13 +126,13 @@ function quarantine({ quarantineBytes, maxBytes }: View): Verdict {
 }
 
 function append({ kind, refusal }: StreamView): Verdict {
-  return refusal ? { status: 'fail', output: `${kind} takes no record: ${refusal.message}` } : PASS;
+  return refusal ? { status: 'fail', output: `${kind}: no record is taken: ${refusal.message}` } : PASS;
 }
 
 function delivery(cursor: CursorView, stalled: number, stalledMax: number | false): Verdict {
   const { name, stats, failing } = cursor;
   const { backlogRecords, state, lastError } = stats;
-  const waiting = `${backlogRecords} records of ${name} wait`;
+  const waiting = `${name}: ${counted(backlogRecords)}`;
   if (failing && NEEDS_SOMEONE.has(failing.reason)) {
     return { status: 'fail', output: `${waiting} until somebody puts it right: ${failing.message}` };
   }
@@ -145,7 +145,7 @@ function delivery(cursor: CursorView, stalled: number, stalledMax: number | fals
     };
   }
   if (state === 'stopped' && why !== undefined)
-    return { status: 'fail', output: `${name} has stopped${because}` };
+    return { status: 'fail', output: `${name}: the shipper has stopped${because}` };
   if (backlogRecords === 0) return PASS;
   if (state === 'none' || state === 'stopped') {
     return { status: 'warn', output: `${waiting}, and nothing delivers them: no shipper runs` };

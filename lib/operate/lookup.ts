@@ -1,5 +1,6 @@
 // What only the disk knows of a running log, looked up now and then and kept: when the oldest record was appended
-// that each cursor has not passed, and whether the reserve is there. One seek for each cursor that moved.
+// that each cursor has not passed, how large the folder is, and whether the reserve is there. One seek for each
+// cursor that moved, and a look at each file.
 
 import type { Log } from '../log/log.js';
 import { entryAfter } from '../log/seek.js';
@@ -32,6 +33,8 @@ export class Lookup {
   /** Looks up what has changed. */
   async look(log: Log): Promise<void> {
     this.#reserveMissing = !(await log.hasReserve());
+    // By itself it is measured between commits only.
+    await log.measure();
     const next = new Map<string, Oldest>();
     for (const stream of log.streams.values()) {
       for (const shipper of stream.cursors.keys()) {

@@ -15,7 +15,7 @@ export interface MetricsRegistry {
 
 /** What a registry asks of a metric. */
 export interface RegistryMetric {
-  get(): Promise<{ name: string; help: string; values: ExposedValue[] }>;
+  get(): Promise<{ name: string; help: string; values: { value: number; labels: object }[] }>;
   reset(): void;
 }
 

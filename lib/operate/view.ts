@@ -59,6 +59,9 @@ export interface CursorView {
   readonly oldestAgeMs: number | undefined;
 }
 
+/** How large a record must still be taken for a stream not to count as full. */
+const RECORD_BYTES = 4096;
+
 export interface ViewSources {
   readonly log: Log;
   readonly shippers: Shippers;
@@ -76,7 +79,7 @@ export function viewOf(sources: ViewSources, lookup: Lookup): View {
   const cursors: CursorView[] = [];
   for (const [kind, streamStats] of Object.entries(stats.streams)) {
     const { endOffset } = log.stream(kind);
-    const refusal = refusalOf(() => retainer.checkRoom(kind, 1));
+    const refusal = refusalOf(() => retainer.checkRoom(kind, RECORD_BYTES));
     streams.push({ kind, stats: streamStats, endOffset, refusal });
     for (const [shipper, shipperStats] of Object.entries(streamStats.shippers)) {
       cursors.push(cursorView(sources, lookup, { kind, shipper, stats: shipperStats, now }));
@@ -96,7 +99,7 @@ export function viewOf(sources: ViewSources, lookup: Lookup): View {
       records: meter.records.snapshot(),
       bytes: meter.bytes.snapshot(),
     },
-    refusal: refusalOf(() => log.checkRoom(1, 1)),
+    refusal: refusalOf(() => log.checkRoom(1, RECORD_BYTES)),
     streams,
     cursors,
   };
