@@ -7,7 +7,7 @@ import { valuesOf } from './exposition.js';
 import type { MetricFamily, MetricName, WalMetrics } from './metrics.js';
 import { METRICS } from './metrics.js';
 
-/** What is needed of prom-client's `Registry` (14 and later). */
+/** What is needed of prom-client's `Registry` (15). */
 export interface MetricsRegistry {
   registerMetric(metric: RegistryMetric): void;
   getSingleMetric(name: string): object | undefined;
@@ -27,7 +27,22 @@ export interface MetricsSource {
 }
 
 /** The logs whose metrics a registry has: several, where a process holds several, under the same names. */
-const sourcesOf = new WeakMap<MetricsRegistry, Set<MetricsSource>>();
+class Sources {
+  readonly all = new Set<MetricsSource>();
+  #reading: Promise<WalMetrics[]> | undefined;
+
+  /** Reads all of them, once for all metrics: a registry asks for each of them in the same turn. */
+  read(): Promise<WalMetrics[]> {
+    this.#reading ??= (async () => {
+      await Promise.all([...this.all].map((source) => source.look()));
+      this.#reading = undefined;
+      return [...this.all].map((source) => source.metrics());
+    })();
+    return this.#reading;
+  }
+}
+
+const sourcesOf = new WeakMap<MetricsRegistry, Sources>();
 
 /**
  * Adds a log to a registry. Returns how to take it out again.
@@ -35,19 +50,18 @@ const sourcesOf = new WeakMap<MetricsRegistry, Set<MetricsSource>>();
  * @throws {WalError} `WAL_CONFIG` where something else has one of the names.
  */
 export function registerMetrics(registry: MetricsRegistry, source: MetricsSource): () => void {
-  const sources = sourcesOf.get(registry) ?? new Set();
+  const sources = sourcesOf.get(registry) ?? new Sources();
   sourcesOf.set(registry, sources);
   for (const [name, { type, help }] of METRICS) {
-    const there = registry.getSingleMetric(name);
-    if (there instanceof LogMetric) continue;
+    if (registry.getSingleMetric(name) instanceof LogMetric) continue;
     try {
       registry.registerMetric(new LogMetric(name, type, help, sources));
     } catch (cause) {
       throw new WalError('WAL_CONFIG', `the registry does not take ${name}: ${messageOf(cause)}`, { cause });
     }
   }
-  sources.add(source);
-  return () => void sources.delete(source);
+  sources.all.add(source);
+  return () => void sources.all.delete(source);
 }
 
 class LogMetric implements RegistryMetric {
@@ -58,14 +72,9 @@ class LogMetric implements RegistryMetric {
   /** Among the processes of a cluster: each has its own instance, so there is nothing to add up. */
   readonly aggregator = 'first';
   readonly #name: MetricName;
-  readonly #sources: ReadonlySet<MetricsSource>;
+  readonly #sources: Sources;
 
-  constructor(
-    name: MetricName,
-    type: MetricFamily['type'],
-    help: string,
-    sources: ReadonlySet<MetricsSource>,
-  ) {
+  constructor(name: MetricName, type: MetricFamily['type'], help: string, sources: Sources) {
     this.name = name;
     this.#name = name;
     this.type = type;
@@ -80,10 +89,9 @@ class LogMetric implements RegistryMetric {
     aggregator: string;
     values: ExposedValue[];
   }> {
-    const sources = [...this.#sources];
-    await Promise.all(sources.map((source) => source.look()));
+    const read = await this.#sources.read();
     const { name, help, type, aggregator } = this;
-    const values = sources.flatMap((source) => valuesOf(name, source.metrics()[this.#name]));
+    const values = read.flatMap((metrics) => valuesOf(name, metrics[this.#name]));
     return { name, help, type, aggregator, values };
   }
 
