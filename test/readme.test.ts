@@ -7,6 +7,8 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { resolveAlerts } from '../lib/alert-options.js';
+import { METRICS } from '../lib/operate/metrics.js';
 import { withFolder } from './helpers/folder.js';
 
 const it = suite('readme');
@@ -28,6 +30,12 @@ it('the example runs as it stands', async () => {
     });
     assert.match(stdout, /^[0-9A-Z]{16}:audit:1 arrived; the receiver has 1\n$/);
   });
+});
+
+it('every metric and every alert is in it', async () => {
+  const readme = await readFile(join(root, 'README.md'), 'utf8');
+  const alerts = Object.keys(resolveAlerts({}, 1));
+  for (const name of [...METRICS.keys(), ...alerts]) assert.match(readme, new RegExp(`\\b${name}\\b`));
 });
 
 it('every error code and every environment variable is in it', async () => {

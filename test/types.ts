@@ -1,7 +1,8 @@
 // What must not compile. Checked by `npm run check:types`; never run.
 
+import { register } from 'prom-client';
 import { Wal } from '../lib/index.js';
-import type { AuditRecord, LogRecord, ReadItem, Receipt, Sink, WalEvent } from '../lib/index.js';
+import type { AuditRecord, LogRecord, ReadItem, Receipt, Sink, WalEvent, WalMetrics } from '../lib/index.js';
 
 interface BillingRecord {
   invoice: string;
@@ -55,6 +56,17 @@ export async function defaultKindsAreTyped(): Promise<void> {
   await Wal.open({ service: 'types', streams: { log: { whenFull: 'block' } } });
 }
 
+export async function operatingIsTyped(): Promise<void> {
+  const wal = await Wal.open({ service: 'types', alerts: { backlogRecords: 1, stalledMs: false } });
+  wal.registerMetrics(register);
+  wal
+    .metrics()
+    .wal_backlog_records.samples.map(({ labels, value }) => `${labels['kind']}: ${value.toFixed()}`);
+  wal.metrics().wal_commit_duration_seconds.samples.map(({ buckets, sum }) => buckets.length + sum);
+  // @ts-expect-error no such alert
+  await Wal.open({ service: 'types', alerts: { backlog: 1 } });
+}
+
 export const sinkIsTyped: Sink = {
   name: 'types',
   send: async (batch): Promise<Receipt> => {
@@ -75,6 +87,8 @@ export function unionsNarrow(event: WalEvent, item: ReadItem<BillingRecord>): st
   return 'record' in item ? item.record.cents : item.gap.reason;
 }
 
+// @ts-expect-error no such metric
+export const everyMetric: keyof WalMetrics = 'wal_backlog';
 // @ts-expect-error not every event has a seq
 export const everyEvent: keyof WalEvent = 'seq';
 // @ts-expect-error a notice has no record

@@ -21,6 +21,9 @@ import { follow } from './track.js';
 import type { View, ViewSources } from './view.js';
 import { viewOf } from './view.js';
 
+/** How long a look at the disk is waited for. */
+const LOOK_MS_MAX = 1000;
+
 export interface WatchContext extends ViewSources {
   readonly clock: Clock;
   readonly alerts: AlertThresholds;
@@ -72,14 +75,20 @@ export class Watch implements MetricsSource {
     };
   }
 
-  /** Looks up on disk what has changed there. Never rejects: a disk that can't be read is told of by those who need it. */
-  look(): Promise<void> {
-    if (this.#abort.signal.aborted) return Promise.resolve();
+  /**
+   * Looks up on disk what has changed there. Never rejects, and does not wait for long: a disk that does not answer
+   * is what health has to tell of.
+   */
+  async look(): Promise<void> {
+    const { clock, log } = this.#context;
+    if (this.#abort.signal.aborted) return;
     this.#looking ??= this.#lookup
-      .look(this.#context.log)
+      .look(log)
       .catch(() => {})
       .finally(() => (this.#looking = undefined));
-    return this.#looking;
+    const looked = new AbortController();
+    await Promise.race([this.#looking, clock.sleep(LOOK_MS_MAX, looked.signal)]);
+    looked.abort();
   }
 
   /** To be called while the log is open. */

@@ -73,7 +73,7 @@ it('several logs share a registry, and each leaves it when it is closed', async 
 it('a name that something else has is refused', async () => {
   await withWal({}, async (wal) => {
     const registry = new Registry();
-    new Counter({ name: 'wal_backlog_records', help: 'Another.', registers: [registry] });
+    registry.registerMetric(new Counter({ name: 'wal_backlog_records', help: 'Another.', registers: [] }));
     try {
       wal.registerMetrics(registry);
       assert.unreachable();
