@@ -50,10 +50,15 @@ export class ShipMeter {
     if (sent || !this.#failing) this.#failing = { reason, message };
   }
 
+  /** It is over without a verdict: the batch comes again in parts, or the shipper stops. */
+  ended(): void {
+    this.#triedAt = undefined;
+  }
+
   /** The destination has it. */
   settled(now: number): void {
     if (this.#triedAt !== undefined) this.seconds.observe((now - this.#triedAt) / 1000);
-    this.#triedAt = undefined;
     this.#failing = undefined;
+    this.ended();
   }
 }

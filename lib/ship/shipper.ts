@@ -307,6 +307,7 @@ export class Shipper {
       },
     });
     if (delivery.is === 'settled') meter.settled(clock.monotonic());
+    else meter.ended();
     if (delivery.is === 'settled' || delivery.is === 'refused') log.claims.tried(kind, this.name);
     return delivery;
   }

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { request } from 'node:http';
 import type { IncomingMessage } from 'node:http';
 import { once } from 'node:events';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { suite } from 'uvu';
@@ -164,6 +165,19 @@ it('a stream that refuses records says so, and a log that is closed', async () =
     assert.equal(Object.fromEntries(refused), { log: 0, audit: 1 });
     await wal.close();
     assert.match(wal.health().output!, 'no record is taken: the log is closed');
+  });
+});
+
+it('a reserve that is gone is seen at the next look', async () => {
+  await withWal({ reserveBytes: 65_536 }, async (wal) => {
+    const statusOf = async () => (JSON.parse((await ask(wal, '/v1/health')).body) as WalHealth).status;
+    const reserve = join(wal.dir, 'reserve');
+    // It is written after the log is open.
+    while ((await statusOf()) !== 'pass');
+    await rm(reserve);
+    assert.is(await statusOf(), 'warn');
+    assert.is(wal.health().output, 'the reserve is missing: the disk has no room for it');
+    assert.is(wal.metrics().wal_reserve_missing.samples[0]!.value, 1);
   });
 });
 
