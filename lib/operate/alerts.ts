@@ -34,7 +34,7 @@ const CLEAR_SHARE = 0.8;
 /** Everything that alerts are about, as it stands. */
 export function measuresOf(view: View, track: Track): Measure[] {
   const now = view.monotonic;
-  const since = (moment: number | undefined) => (moment === undefined ? 0 : now - moment);
+  const since = (moment: number | undefined) => (moment === undefined ? 0 : Math.round(now - moment));
   const measures: Measure[] = [{ alert: 'reserveMissingMs', value: since(track.reserveMissingSince) }];
   for (const cursor of view.cursors) {
     const { kind, shipper, stats } = cursor;
@@ -44,7 +44,7 @@ export function measuresOf(view: View, track: Track): Measure[] {
       backlogBytes: stats.backlogBytes,
       // Not known for a moment: as if it were well below.
       oldestAgeMs: cursor.oldestAgeMs ?? 0,
-      stalledMs: stalledMs(track, cursor, now),
+      stalledMs: Math.round(stalledMs(track, cursor, now)),
       breakerOpenMs: since(known?.openSince),
       droppedRecords: known?.dropped.grown ?? 0,
       quarantinedRecords: known?.quarantined.grown ?? 0,
