@@ -41,6 +41,7 @@ it('defaults are what the documentation says', () => {
     },
   );
   assert.is(clock, systemClock);
+  assert.is(config.alerts.backlogBytes, maxBytes / 2);
   assert.equal([...config.streams.keys()], ['log', 'audit']);
   assert.is(config.streams.get('log')?.whenFull, 'drop-oldest');
   assert.is(config.streams.get('audit')?.whenFull, 'reject');
@@ -85,6 +86,7 @@ const REFUSED: Record<string, unknown[]> = {
   reserveBytes: [-1, 0.5, '24MiB'],
   onEvent: ['console.log', 7, {}],
   adopt: ['yes', 1, 'false'],
+  alerts: ['all', 7, true],
   streams: ['log', 7, true],
 };
 

@@ -2,7 +2,7 @@
 // draft-inadarei-api-health-check. Health means progress: a log that takes records and delivers none is not
 // healthy. Pure.
 
-import type { AlertThresholds } from '../alert-options.js';
+import type { AlertName, AlertThresholds } from '../alert-options.js';
 import type { FailureReason } from '../ship/meter.js';
 import type { Alert } from './alerts.js';
 import { counted, duration, size } from './alerts.js';
@@ -59,58 +59,46 @@ export function healthOf(
   alerts: Iterable<Alert>,
   thresholds: AlertThresholds,
 ): WalHealth {
-  const { stats, streams, cursors } = view;
+  const { stats, streams, cursors, quarantineBytes } = view;
   const time = new Date(view.now).toISOString();
+  const check = (
+    componentId: string | undefined,
+    [observedValue, observedUnit]: [number, string],
+    verdict: Verdict,
+  ): HealthCheck[] => {
+    const what =
+      componentId === undefined
+        ? { componentType: 'datastore' as const }
+        : { componentId, componentType: 'component' as const };
+    return [{ ...verdict, ...what, observedValue, observedUnit, time }];
+  };
   const checks: WalHealth['checks'] = {
-    'disk:space': [
-      { componentType: 'datastore', ...measured(stats.diskBytes, 'bytes'), time, ...disk(view) },
-    ],
-    'quarantine:share': [
-      { componentType: 'datastore', ...measured(view.quarantineBytes, 'bytes'), time, ...quarantine(view) },
-    ],
+    'disk:space': check(undefined, [stats.diskBytes, 'bytes'], disk(view)),
+    'quarantine:share': check(undefined, [quarantineBytes, 'bytes'], quarantine(view)),
   };
   for (const stream of streams) {
     const { kind, stats: of } = stream;
-    checks[`${kind}:append`] = [
-      {
-        componentId: kind,
-        componentType: 'component',
-        ...measured(of.storedBytes, 'bytes'),
-        time,
-        ...append(stream),
-      },
-    ];
+    checks[`${kind}:append`] = check(kind, [of.storedBytes, 'bytes'], append(stream));
   }
   for (const cursor of cursors) {
-    const stalled = stalledMs(track, cursor, view.monotonic);
-    checks[`${cursor.name}:delivery`] = [
-      {
-        componentId: cursor.name,
-        componentType: 'component',
-        ...measured(cursor.stats.backlogRecords, 'records'),
-        time,
-        ...delivery(cursor, stalled, thresholds.stalledMs),
-      },
-    ];
+    const { name, stats: of } = cursor;
+    const verdict = delivery(cursor, stalledMs(track, cursor, view.monotonic), thresholds.stalledMs);
+    checks[`${name}:delivery`] = check(name, [of.backlogRecords, 'records'], verdict);
   }
-  for (const alert of alerts) Object.assign(checks, alertCheck(alert, time));
-  const worst = Object.values(checks).flat();
-  const said = worst.flatMap(({ output }) => output ?? []);
+  for (const { alert, kind, shipper, value, message } of alerts) {
+    const name = kind === undefined ? undefined : `${kind}/${shipper}`;
+    const verdict: Verdict = { status: 'warn', output: message };
+    checks[`${name ?? 'log'}:${alert}`] = check(name, [value, unitOf(alert)], verdict);
+  }
+  const all = Object.values(checks).flat();
+  const said = all.flatMap(({ output }) => output ?? []);
   return {
-    status:
-      (['fail', 'warn'] as const).find((status) => worst.some((check) => check.status === status)) ?? 'pass',
+    status: (['fail', 'warn'] as const).find((status) => all.some((one) => one.status === status)) ?? 'pass',
     serviceId: `${stats.service}/${stats.instance}`,
     description: `the write-ahead log in ${stats.dir}`,
     ...(said.length > 0 && { output: said.join('; ') }),
     checks,
   };
-}
-
-function measured(
-  observedValue: number,
-  observedUnit: string,
-): { observedValue: number; observedUnit: string } {
-  return { observedValue, observedUnit };
 }
 
 function disk({ refusal, reserveMissing }: View): Verdict {
@@ -154,22 +142,7 @@ function delivery(cursor: CursorView, stalled: number, stalledMax: number | fals
   return PASS;
 }
 
-function alertCheck(alert: Alert, time: string): WalHealth['checks'] {
-  const { kind, shipper, value, message: output } = alert;
-  const componentId = kind === undefined ? undefined : `${kind}/${shipper}`;
-  return {
-    [`${componentId ?? 'log'}:${alert.alert}`]: [
-      {
-        status: 'warn',
-        ...(componentId !== undefined && { componentId }),
-        componentType: 'component',
-        ...measured(
-          value,
-          alert.alert.endsWith('Ms') ? 'ms' : alert.alert.endsWith('Bytes') ? 'bytes' : 'records',
-        ),
-        time,
-        output,
-      },
-    ],
-  };
+function unitOf(alert: AlertName): string {
+  if (alert.endsWith('Ms')) return 'ms';
+  return alert.endsWith('Bytes') ? 'bytes' : 'records';
 }
