@@ -42,7 +42,7 @@ export interface Gap {
   from: number;
   to: number;
   reason: GapReason;
-  /** When it was decided: epoch ms. */
+  /** When it was decided: epoch ms. Where the reason is `quarantined`, when the record was appended. */
   at: number;
 }
 

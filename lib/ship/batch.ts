@@ -25,6 +25,8 @@ export interface LoadedBatch {
   readonly entries: readonly EntryRef[];
   /** See `Claims.send`. */
   readonly removals: number;
+  /** When one of its records was appended: epoch ms. */
+  readonly appendedAt: (seq: number) => number;
 }
 
 /** A notice's line as a piece of a batch's body. */
@@ -66,7 +68,9 @@ export async function loadBatch(
     offset,
     size,
   }));
-  return { batch, records, from, to, entries, removals };
+  const times = read.map((step) => ({ to: step.to, at: step.entry.appendedAt }));
+  const appendedAt = (seq: number) => times.find((time) => seq <= time.to)?.at ?? 0;
+  return { batch, records, from, to, entries, removals, appendedAt };
 }
 
 /** Reading takes whole entries; where that is one, and it has more bytes than a batch may have, what fits of it. */
@@ -83,15 +87,18 @@ async function withinBytes(steps: readonly Step[], lineBytesMax: number): Promis
   return [{ ...step, to }];
 }
 
-/** A batch of one notice for each of some records that the destination refused, in their place. */
+/**
+ * A batch of one notice for each of some records that the destination refused, in their place. Their `at` is when the
+ * record was appended: a notice that is sent again, after a crash too, must be the same to the byte.
+ */
 export function refusalNotices(
   identity: LogIdentity,
   kind: string,
   seqs: readonly number[],
-  at: number,
+  appendedAt: (seq: number) => number,
 ): Batch {
   const pieces = seqs.map((seq) =>
-    noticePiece(identity.logId, kind, { from: seq, to: seq, reason: 'quarantined', at }),
+    noticePiece(identity.logId, kind, { from: seq, to: seq, reason: 'quarantined', at: appendedAt(seq) }),
   );
   const range = { from: seqs[0]!, to: seqs.at(-1)! };
   return bodyOf(identity, kind, range, seqs.length, pieces);

@@ -97,10 +97,10 @@ export class Settling {
 
   /** Tells the destination what it will not get; only then is the batch settled. */
   async #settled(loaded: LoadedBatch, quarantined: readonly Quarantined[]): Promise<Settlement> {
-    const { identity, kind, sink, clock, deliver } = this.#context;
+    const { identity, kind, sink, deliver } = this.#context;
     if (quarantined.length > 0 && sink.notices !== false) {
       const seqs = quarantined.map(({ seq }) => seq);
-      const notices = refusalNotices(identity, kind, seqs, clock.now());
+      const notices = refusalNotices(identity, kind, seqs, loaded.appendedAt);
       const told = await deliver(notices);
       if (told.is === 'stopped') return { is: 'stopped' };
       // Nothing is acknowledged yet: the batch comes again, whole or in parts, and with it the notices.

@@ -19,8 +19,9 @@ import type { ProducerPlan } from './producer.js';
 
 const it = suite('chaos');
 
-/** `npm run test:chaos` says how many. */
-const RECORDS = Number(process.env['WAL_CHAOS_RECORDS'] ?? 6_000);
+/** `npm run test:chaos` says how many; the fewer there are, the more of them are bad. */
+const RECORDS = Number(process.env['WAL_CHAOS_RECORDS'] ?? 3_000);
+const BAD_ONE_IN = Math.min(1_000, RECORDS / 10);
 /** The same every time, unless another is asked for. */
 const SEED = Number(process.env['WAL_SEED'] ?? 1);
 const KINDS = ['log', 'audit'] as const;
@@ -44,6 +45,7 @@ for (const destination of DESTINATIONS) {
           sink: running.sink,
           records: RECORDS,
           batchMax: Math.max(100, RECORDS / 200),
+          badOneIn: BAD_ONE_IN,
           seed: SEED,
         };
         await produce(script, plan, dice);

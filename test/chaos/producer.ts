@@ -18,12 +18,13 @@ export interface ProducerPlan {
   /** Records that the log should have been given when this ends. */
   readonly records: number;
   readonly batchMax: number;
+  /** One of so many records is bad. */
+  readonly badOneIn: number;
   readonly seed: number;
 }
 
 const KINDS = ['log', 'audit'] as const;
-/** One of so many records is bad, but not the last ones: what is refused needs another behind it as evidence. */
-const BAD_ONE_IN = 1000;
+/** What is refused needs another record behind it as evidence. */
 const GOOD_AT_THE_END = 50;
 const APPENDED_AT_ONCE_MAX = 20;
 /** Waits are real here, so time runs faster: a minute's wait takes 1.2 seconds. */
@@ -41,7 +42,7 @@ function sinkOf(plan: SinkPlan): Sink {
   switch (plan.is) {
     case 'http': {
       const token = { issuer: 'chaos', audience: 'chaos', secret: SECRET };
-      return httpSink({ baseUrl: plan.baseUrl, token, timeoutMs: 30_000 }, fastClock);
+      return httpSink({ baseUrl: plan.baseUrl, token, timeoutMs: 15_000 }, fastClock);
     }
     default:
       return plan.is satisfies never;
@@ -66,7 +67,7 @@ export async function produce([argument = '']: string[]): Promise<void> {
   for (let n = given(); n < plan.records;) {
     const kind = dice.pick(KINDS);
     const records = Array.from({ length: dice.integer(1, APPENDED_AT_ONCE_MAX) }, () =>
-      recordOf(n++, n < plan.records - GOOD_AT_THE_END, dice),
+      recordOf(n++, n < plan.records - GOOD_AT_THE_END ? plan.badOneIn : Infinity, dice),
     );
     const receipts = await wal.appendMany(kind, records);
     // One write: it is there whole, or not at all.
@@ -78,8 +79,8 @@ export async function produce([argument = '']: string[]): Promise<void> {
   process.send?.('done');
 }
 
-function recordOf(n: number, mayBeBad: boolean, dice: Dice): ChaosRecord {
-  const isBad = dice.chance(1 / BAD_ONE_IN);
+function recordOf(n: number, badOneIn: number, dice: Dice): ChaosRecord {
+  const isBad = dice.chance(1 / badOneIn);
   const text = 'é'.repeat(dice.integer(0, 100));
-  return isBad && mayBeBad ? { n, bad: dice.pick(['by id', 'whole batch']), text } : { n, text };
+  return isBad ? { n, bad: dice.pick(['by id', 'whole batch']), text } : { n, text };
 }

@@ -251,6 +251,28 @@ it('a refused notice is waited for, and never put aside', async () => {
   });
 });
 
+it('a notice whose answer was lost is the same to the byte when it comes again, after a restart too', async () => {
+  await withWal({}, async (wal, opened) => {
+    await append(wal, 4);
+    const { sink } = new Choosy((seq) => seq === 2);
+    const takes = sink.reply;
+    const notices: string[] = [];
+    sink.reply = (sent, number) => {
+      if ('record' in sent.lines[0]!) return takes(sent, number);
+      if (notices.push(sent.text) < 4) throw new SinkError('outage', 'the answer was lost');
+      return takes(sent, number);
+    };
+    wal.ship('audit', sink, { lingerMs: 0 });
+    await passWaits(opened, () => notices.length === 2);
+    opened.clock.advance(HOUR_MS);
+    const again = await opened.reopen();
+    again.ship('audit', sink, { lingerMs: 0 });
+    await passWaits(opened, () => cursorOf(again).backlogRecords === 0);
+    assert.ok(notices.length >= 4);
+    assert.equal(new Set(notices).size, 1);
+  });
+});
+
 it('stop ends the wait for somebody at once', async () => {
   await withWal({}, async (wal) => {
     await append(wal, 1);
