@@ -1,5 +1,7 @@
 // Refused records: looking at them, sending them again, and what the ledger makes of that.
 
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { QuarantinedItem } from '../lib/index.js';
@@ -109,6 +111,24 @@ it('two that send again at once send nothing twice', async () => {
     );
     assert.is(wal.stats().streams['audit']!.lastSeq, 1800);
     assert.equal((await wal.verify()).problems, []);
+  });
+});
+
+it('a database that is repaired keeps what was put aside, and counts what was sent again', async () => {
+  await withWal({}, async (wal, opened) => {
+    await appendAndShip(wal, 10);
+    await wal.resend('audit', { seqs: [2, 6] });
+    const before = cursorOf(wal);
+    await wal.close();
+    await rm(join(wal.dir, 'db', 'CURRENT'));
+    const again = await opened.reopen();
+    assert.ok(opened.events.some(({ type }) => type === 'recovered'));
+    assert.equal(cursorOf(again), before);
+    assert.equal((await again.verify()).problems, []);
+    assert.equal(
+      (await itemsOf(again)).map(({ seq }) => seq),
+      [4, 8, 10],
+    );
   });
 });
 
