@@ -2,6 +2,7 @@
 
 import { steps } from '../migrations/index.js';
 import { systemClock } from './clock.js';
+import { DEFAULTS } from './config.js';
 import { FORMAT } from './log/keyspace.js';
 import { Log } from './log/log.js';
 
@@ -26,6 +27,7 @@ export async function migrateLog(dir: string): Promise<MigrateReport> {
     steps,
     repairs: false,
     reserveBytes: 0,
+    maxBytes: DEFAULTS.maxBytes,
     clock: systemClock,
     onEvent: (event) => {
       if (event.type === 'migrated') report = { from: event.from, to: event.to, copy: event.copy };

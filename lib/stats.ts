@@ -3,7 +3,7 @@
 import type { Log } from './log/log.js';
 import { backlogOf } from './log/ledger.js';
 import { backlogBytes, storedBytes } from './log/state.js';
-import type { ShipperState } from './ship/shipper.js';
+import type { ShipperState } from './ship/shipper-context.js';
 
 export interface WalStats {
   service: string;

@@ -1,23 +1,21 @@
 // Wal: a service's log, opened. Wires the rooms and closes them in order; decides nothing that they decide.
 
-import { join } from 'node:path';
 import type { StreamPolicy, WalConfig, WalOptions } from './config.js';
-import { checkInteger, resolveConfig } from './config.js';
+import { checkInteger } from './checks.js';
 import { WalError } from './errors.js';
 import { quietly } from './events.js';
 import { Intake } from './intake.js';
 import type { ImportOptions, ImportReport } from './import/import.js';
 import { Importer } from './import/importer.js';
 import { Presence } from './instances/presence.js';
-import { takeLog } from './instances/take.js';
 import { evictOnDemand } from './evicting.js';
 import { droppedEvents } from './log/evict.js';
 import type { Eviction } from './log/evict.js';
-import { isFolder } from './log/folder.js';
-import type { LogOptions } from './log/log.js';
-import { Log } from './log/log.js';
+import type { Log } from './log/log.js';
 import { forget } from './log/operations.js';
 import { Retainer } from './log/retain.js';
+import type { FolderOptions } from './opening.js';
+import { openExisting, openOwn } from './opening.js';
 import type { QuarantinedItem, ResendOptions } from './quarantine.js';
 import { Quarantine } from './quarantine.js';
 import type { AppendReceipt, CompactReport, EvictOptions, EvictReport } from './reports.js';
@@ -30,12 +28,12 @@ import { Watch } from './operate/watch.js';
 import type { VerifyReport } from './log/verify.js';
 import { verifyLog } from './log/verify.js';
 import type { DefaultKinds } from './records.js';
-import type { Shipper, ShipOptions } from './ship/shipper.js';
+import type { Shipper } from './ship/shipper.js';
+import type { ShipOptions } from './ship/shipper-context.js';
 import { Shippers } from './ship/shippers.js';
 import type { Sink } from './ship/sink.js';
 import type { WalStats } from './stats.js';
 import { statsOf } from './stats.js';
-import { steps } from '../migrations/index.js';
 
 /** What a Wal needs of its options once its log is open. */
 type OpenConfig = Pick<
@@ -93,11 +91,7 @@ export class Wal<Kinds extends Record<keyof Kinds, object> = DefaultKinds> {
   static async open<Kinds extends Record<keyof Kinds, object> = DefaultKinds>(
     options: WalOptions,
   ): Promise<Wal<Kinds>> {
-    const config = resolveConfig(options);
-    const { service } = config;
-    const log = await takeLog(config, (dir, instance) =>
-      Log.open({ ...logOptions(config), dir, create: { service, instance }, repairs: true, steps }),
-    );
+    const { log, config } = await openOwn(options);
     return await Wal.#wire<Kinds>(log, config);
   }
 
@@ -107,29 +101,9 @@ export class Wal<Kinds extends Record<keyof Kinds, object> = DefaultKinds> {
    *
    * @throws {WalError} As `open`; `WAL_CONFIG` where no log is there, or one of an older format.
    */
-  static async openFolder(
-    dir: string,
-    options: Omit<WalOptions, 'service' | 'instance' | 'varDir' | 'adopt'> = {},
-  ): Promise<Wal<Record<string, object>>> {
-    // A tool does not evict, unless it says how much or how old is too much: the service's bounds may be wider. Nor does it warn.
-    const unbounded = {
-      maxBytes: Number.MAX_SAFE_INTEGER,
-      maxAgeMs: Number.MAX_SAFE_INTEGER,
-      alerts: false as const,
-    };
-    const config = resolveConfig({ ...unbounded, ...options, service: 'any', varDir: dir, adopt: false });
-    if (!(await isFolder(join(dir, 'db')))) throw new WalError('WAL_CONFIG', `no log in ${dir}`);
-    // A tool that looks in for a moment holds nothing back, and leaves damage to whom the log belongs.
-    const reserveBytes = options.reserveBytes ?? 0;
-    const log = await Log.open({ ...logOptions(config), dir, reserveBytes, repairs: false });
-    const streams = new Map(config.streams);
-    for (const { kind, cursors } of log.streams.values()) {
-      const base: StreamPolicy = streams.get(kind) ?? { ...config.streams.get('audit')!, whenFull: 'reject' };
-      // No default here: a cursor that the log's service does not declare would hold its records for ever.
-      const declared = options.streams?.[kind]?.shippers ?? [];
-      streams.set(kind, { ...base, shippers: [...new Set([...declared, ...cursors.keys()])] });
-    }
-    return await Wal.#wire(log, { ...config, streams });
+  static async openFolder(dir: string, options: FolderOptions = {}): Promise<Wal<Record<string, object>>> {
+    const { log, config } = await openExisting(dir, options);
+    return await Wal.#wire(log, config);
   }
 
   static async #wire<Kinds extends Record<keyof Kinds, object>>(
@@ -362,8 +336,4 @@ export class Wal<Kinds extends Record<keyof Kinds, object> = DefaultKinds> {
   #tellDropped(eviction: Eviction): void {
     for (const event of droppedEvents(eviction)) this.#config.onEvent(event);
   }
-}
-
-function logOptions({ clock, reserveBytes, onEvent }: WalConfig): Omit<LogOptions, 'dir' | 'repairs'> {
-  return { clock, reserveBytes, onEvent: quietly(onEvent) };
 }

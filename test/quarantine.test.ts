@@ -52,8 +52,8 @@ it('lists what was refused, by seq, with the record as it was appended', async (
     for (const kind of ['audit', undefined]) {
       const items = await itemsOf(wal, kind);
       assert.equal(
-        items.map(({ at: _, ...item }) => item),
-        expected,
+        items.map((item) => ({ ...item, at: 0 })),
+        expected.map((item) => ({ ...item, at: 0 })),
       );
     }
     assert.equal(await itemsOf(wal, 'log'), []);

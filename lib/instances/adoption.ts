@@ -73,6 +73,7 @@ export class Adoption {
       clock: policy.clock,
       // What its owner has reserved stays as it is. To repair, and to migrate, is its owner's to do as well.
       reserveBytes: 0,
+      maxBytes: policy.maxBytes,
       repairs: false,
       onEvent: (event) => onEvent({ ...event, instance }),
     });

@@ -222,8 +222,8 @@ export class Writer {
 
   /** What was prepared on a state that is not there any more. */
   #prepareAgain(operations: readonly Operation[]): void {
-    if (this.#phase.at === 'failed') return this.#reject(operations, this.#phase.error);
-    this.#queue.putBack(operations);
+    if (this.#phase.at === 'failed') this.#reject(operations, this.#phase.error);
+    else this.#queue.putBack(operations);
     this.#schedule();
   }
 

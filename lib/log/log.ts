@@ -31,6 +31,8 @@ import { Trimmer } from './trim.js';
 import { setClean } from './unclean.js';
 
 export interface LogOptions extends StartOptions {
+  /** Bytes that the log may hold; a tenth of them may be put aside. */
+  readonly maxBytes: number;
   /** Bytes of disk to hold back for a full one; 0 for none. */
   readonly reserveBytes: number;
   readonly onEvent: (event: LogEvent) => void;

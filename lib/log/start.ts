@@ -115,7 +115,7 @@ class Room {
   /** Does the next thing that is left and gives room; false where nothing is, or where that needs more than there is. */
   async #makeSome(): Promise<boolean> {
     try {
-      for (let make; (make = this.#left.shift()); ) if (await make()) return true;
+      for (let make; (make = this.#left.shift());) if (await make()) return true;
     } catch (error) {
       if (!isDiskFull(error)) throw error;
     }

@@ -1,58 +1,23 @@
 // The loop of one cursor: read what comes after it, deliver it, acknowledge it. Delivery knows how, the log
 // knows what; this file knows when.
 
-import type { Clock } from '../clock.js';
 import { WalError, messageOf } from '../errors.js';
-import type { WalEvent } from '../events.js';
-import type { Log } from '../log/log.js';
 import type { Acknowledgement, Quarantined } from '../log/operations.js';
 import { acknowledge } from '../log/operations.js';
-import type { Breaker, BreakerState } from './breaker.js';
+import type { BreakerState } from './breaker.js';
 import type { LoadedBatch } from './batch.js';
 import type { Delivery } from './delivery.js';
 import { deliver, isHeldBack } from './delivery.js';
 import { Loader } from './loader.js';
-import type { ShipMeter } from './meter.js';
 import { Settling } from './settling.js';
-import type { Batch, Sink } from './sink.js';
+import type { ShipperContext, ShipperState } from './shipper-context.js';
+import type { Batch } from './sink.js';
 import { Wake } from './wake.js';
 
 /** The most that the wait after a failure on this side is drawn from, in ms. */
 const RETRY_MS_MAX = 10_000;
 /** Delivered batches whose acknowledgement is not on disk yet; beyond, delivery waits. A crash sends them again. */
 const ACKNOWLEDGING_MAX = 64;
-
-export interface ShipOptions {
-  /** The cursor: one of the stream's declared shippers. @default 'default' */
-  name?: string;
-  /** How long the oldest waiting record may wait for a batch to fill, in ms. Integer, 0 to 60,000. @default 100 */
-  lingerMs?: number;
-  /** Lines in one request at most. Integer, 1 to 100,000. @default the log's `batchMax` */
-  batchMax?: number;
-  /** Bytes of lines in one request at most, unless a single record has more. Integer >= 1024. @default 1_048_576 */
-  batchBytes?: number;
-}
-
-export type ShipperState =
-  | { at: 'idle' }
-  | { at: 'shipping'; from: number; to: number }
-  /** A try failed; the next one comes at `until` (epoch ms). `open`: the circuit breaker holds it back. */
-  | { at: 'waiting' | 'open'; until: number; attempt: number; error: string }
-  /** With an error while its quarantine holds too much: it goes on by itself once that holds less. */
-  | { at: 'stopped'; error?: string };
-
-export interface ShipperContext {
-  readonly log: Log;
-  readonly kind: string;
-  readonly sink: Sink;
-  readonly breaker: Breaker;
-  readonly meter: ShipMeter;
-  readonly clock: Clock;
-  readonly random: () => number;
-  readonly options: Required<ShipOptions>;
-  readonly onEvent: (event: WalEvent) => void;
-  readonly onStopped: () => void;
-}
 
 export class Shipper {
   readonly #context: ShipperContext;

@@ -7,7 +7,7 @@ import type { WalEvent } from '../events.js';
 import type { Log } from '../log/log.js';
 import { Breaker } from './breaker.js';
 import { ShipMeter } from './meter.js';
-import type { ShipOptions } from './shipper.js';
+import type { ShipOptions } from './shipper-context.js';
 import { Shipper } from './shipper.js';
 import type { Sink } from './sink.js';
 

@@ -7,7 +7,6 @@ import * as assert from 'uvu/assert';
 import type { WalOptions } from '../../lib/config.js';
 import type { WalEvent } from '../../lib/events.js';
 import type { Shipper } from '../../lib/ship/shipper.js';
-import type { ShipperStats } from '../../lib/stats.js';
 import { Wal } from '../../lib/wal.js';
 import { ManualClock } from '../helpers/manual-clock.js';
 import type { AnyWal } from '../helpers/wal.js';
@@ -118,10 +117,8 @@ export class FullDiskLab {
       await shipper.idle();
       await shipper.stop();
       const receiver = this.receivers[kind];
-      const { lastSeq, shippers } = this.wal.stats().streams[kind] ?? {
-        lastSeq: 0,
-        shippers: {} as Record<string, ShipperStats>,
-      };
+      const stream = this.wal.stats().streams[kind];
+      const lastSeq = stream?.lastSeq ?? 0;
       assert.equal(receiver.faults, []);
       assert.equal(receiver.missing(lastSeq), [], `every seq of ${kind}`);
       const arrived = new Map<string, number>();
@@ -132,7 +129,7 @@ export class FullDiskLab {
       assert.ok(missing.length <= gone, `${missing.length} of ${kind} are missing, ${gone} may be`);
       const numbers = [...arrived.values()];
       assert.is(new Set(numbers).size, numbers.length, `no record of ${kind} arrives under two ids`);
-      const { delivered = 0, dropped = 0, lost = 0 } = shippers['default'] ?? {};
+      const { delivered = 0, dropped = 0, lost = 0 } = stream?.shippers['default'] ?? {};
       assert.equal(
         { delivered, dropped, lost },
         { delivered: receiver.count('record'), dropped: gone, lost: 0 },

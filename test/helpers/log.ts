@@ -80,6 +80,7 @@ export function openLog(dir: string, clock: Clock, options: Partial<LogOptions> 
     clock,
     repairs: false,
     reserveBytes: 0,
+    maxBytes: 268_435_456,
     onEvent: () => {},
     ...options,
   });

@@ -41,6 +41,26 @@ it('a disk that refuses for good rejects what is written, what is being encoded 
   });
 });
 
+it('close ends where the disk refuses for good while a group is being encoded', async () => {
+  const failed = deferred<void>();
+  const write = async () => {
+    await failed.promise;
+    throw new Error('disk on fire');
+  };
+  await withWriter({ write }, async ({ append, writer }) => {
+    const written = append('log', [1]);
+    await turns();
+    const text = randomBytes(4 * DEFLATE_BYTES_MIN).toString('hex');
+    const json = JSON.stringify({ text });
+    const encoded = writer.append([{ kind: 'log', records: [json] }], json.length, 0);
+    await turns(1);
+    const closed = writer.close();
+    failed.resolve();
+    await Promise.all([...written, encoded].map((promise) => rejectsWith(promise, 'WAL_IO')));
+    await closed;
+  });
+});
+
 it('a refused commit that is not there is written again, under the same ids', async () => {
   let calls = 0;
   const write = async (commit: () => Promise<void>) => {

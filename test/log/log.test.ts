@@ -122,6 +122,7 @@ it('no log is made where none is asked for', async () => {
       ...options,
       repairs: false,
       reserveBytes: 0,
+      maxBytes: 1,
       onEvent: () => {},
     });
     await rejectsWith(opened, 'WAL_CONFIG', `no log in ${dir}`);

@@ -107,7 +107,7 @@ export class Model {
         );
         continue;
       }
-      this.#see(item.id, Number((item.record as { n: number }).n));
+      this.#see(item.id, (item.record as { n: number }).n);
       const acknowledged = byId.get(item.seq);
       if (acknowledged) assert.is(item.id, acknowledged.id, `promise 1: the record at ${kind} ${item.seq}`);
     }

@@ -5,7 +5,7 @@ import { crc32, gunzip } from 'node:zlib';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { AppendReceipt } from '../../lib/index.js';
-import type { ShipOptions } from '../../lib/ship/shipper.js';
+import type { ShipOptions } from '../../lib/ship/shipper-context.js';
 import type { Sink } from '../../lib/ship/sink.js';
 import { TestSink } from '../helpers/sink.js';
 import type { AnyWal } from '../helpers/wal.js';

@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { makeRoom, measureRoom } from '../../../lib/log/leveldb/room.js';
-import type { Changes } from '../../../lib/log/store.js';
 import { withFolder } from '../../helpers/folder.js';
 import { keyOf, open, readNumbers } from './database.js';
 
@@ -21,7 +20,7 @@ async function withTables(use: (dir: string) => Promise<void>): Promise<void> {
           { length: 100 },
           (_, n) => [keyOf(from + n), Buffer.alloc(VALUE_BYTES, n)] as const,
         );
-        await store.commit(new Map(puts) as Changes);
+        await store.commit(new Map(puts));
       }
       await store.compact({ gte: '!', lt: '~' });
     });
