@@ -42,6 +42,8 @@ export interface HealerContext {
   readonly onEvent: (event: LogEvent) => void;
 }
 
+/** How often it is tried to complete the reserve, in ms. */
+const RESERVE_RETRY_MS = 60_000;
 /** How often a full disk is looked at again where nothing can be given up, in ms. */
 const ROOM_RETRY_MS = 1000;
 
@@ -50,8 +52,11 @@ export class Healer {
   readonly #abort = new AbortController();
   /** Room is being made. */
   #room: Promise<void> | undefined;
-  /** The reserve is being written, at open. */
-  #reserving: Promise<unknown> | undefined;
+  /** The reserve is being written. */
+  #reserving: Promise<boolean> | undefined;
+  #bringing: Promise<void> | undefined;
+  /** The disk was full: making room brings the reserve back. */
+  #wasFull = false;
   /** Set while the disk is full: how to give the guard back, without which no file of the database is changed. */
   #giveBack: (() => Promise<void>) | undefined;
 
@@ -64,8 +69,8 @@ export class Healer {
    * was given up.
    */
   begin(full: boolean): void {
-    const { reserve, onEvent } = this.#context;
-    if (!full) this.#reserving = reserve.make(this.#abort.signal);
+    const { onEvent } = this.#context;
+    if (!full) this.#bringing = this.#bringReserve();
     else {
       onEvent({
         type: 'disk-full',
@@ -84,8 +89,19 @@ export class Healer {
   /** Resolves when nothing of this works any more. */
   async idle(): Promise<void> {
     await this.#room;
-    await this.#reserving;
+    await this.#bringing;
     await this.#giveBackGuard();
+  }
+
+  /** Whoever starts on a disk without room for the reserve gets it once there is. */
+  async #bringReserve(): Promise<void> {
+    const { clock, reserve } = this.#context;
+    const { signal } = this.#abort;
+    while (!signal.aborted && !this.#wasFull) {
+      this.#reserving = reserve.makeSome(signal);
+      if (await this.#reserving) return;
+      await clock.sleep(RESERVE_RETRY_MS, signal);
+    }
   }
 
   /** After a rejected write. See `WriterContext.settle`. */
@@ -93,6 +109,7 @@ export class Healer {
     const { setGate, onEvent, repair } = this.#context;
     const { signal } = this.#abort;
     const full = isDiskFull(error);
+    this.#wasFull ||= full;
     const damaged = repair !== undefined && damageOf(error) !== undefined;
     onEvent({ type: full ? 'disk-full' : 'write-failed', message: error.message });
     await this.#reserving;

@@ -29,29 +29,41 @@ export class Reserve {
 
   /** Whether all of it is there. */
   async isThere(): Promise<boolean> {
-    if (this.bytes === 0) return true;
-    try {
-      return (await stat(this.#path)).size >= this.bytes;
-    } catch {
-      return false;
-    }
+    return (await this.#size()) >= this.bytes;
   }
 
   /** Makes it where it is not there; false where the disk has no room for it. */
   async make(signal?: AbortSignal): Promise<boolean> {
     if (await this.isThere()) return true;
     // Not the last bytes of the disk: what the log appends meanwhile needs some, too.
-    if ((await freeBytes(this.#dir)) < this.bytes * 1.25) return false;
+    const room = (await freeBytes(this.#dir)) + (await this.#size());
+    if (room < this.bytes * 1.25) return false;
     return await writeBytes(this.#path, this.bytes, signal);
+  }
+
+  /**
+   * Makes it, or where the disk has no room for it, what half of the room is enough for: a disk that becomes full
+   * without any of it stays so. Whether all of it is there.
+   */
+  async makeSome(signal: AbortSignal): Promise<boolean> {
+    if (await this.make(signal)) return true;
+    const size = await this.#size();
+    const bytes = Math.floor(((await freeBytes(this.#dir)) + size) / 2);
+    if (bytes > Math.max(size, LAST_BYTES)) await writeBytes(this.#path, bytes, signal);
+    return false;
+  }
+
+  async #size(): Promise<number> {
+    try {
+      return (await stat(this.#path)).size;
+    } catch {
+      return 0;
+    }
   }
 
   /** Gives it up, durably, but for the last of it; false where there is no more than that. */
   async release(): Promise<boolean> {
-    try {
-      if ((await stat(this.#path)).size <= LAST_BYTES) return false;
-    } catch {
-      return false;
-    }
+    if ((await this.#size()) <= LAST_BYTES) return false;
     const file = await open(this.#path, 'r+');
     try {
       await file.truncate(LAST_BYTES);

@@ -163,6 +163,33 @@ it('on a full disk a log opens by giving up its reserve, and heals', async () =>
   });
 });
 
+it('a log that finds no room for its reserve holds back what it can, and heals by giving up its own records', async () => {
+  await withLab(64, async (lab, disk) => {
+    await lab.open({ reserveBytes: 0 });
+    await fillWithLogs(lab, 30);
+    await lab.append('audit', 5);
+    await lab.wal.close();
+    await disk.leave(10 * MIB);
+    await lab.open();
+    await lab.pass(async () => (await lab.reserveBytes()) > 0);
+    assert.ok((await lab.reserveBytes()) < 10 * MIB);
+    while (lab.count('disk-full') === 0) await lab.append('log', 100);
+    await lab.pass(() => lab.isHealed);
+    assert.is(await lab.reserveBytes(), RESERVE_BYTES);
+    await lab.checkArrival();
+  });
+});
+
+it('the reserve is completed once there is room for it', async () => {
+  await withLab(48, async (lab, disk) => {
+    await disk.leave(20 * MIB);
+    await lab.open();
+    await lab.pass(async () => (await lab.reserveBytes()) > 0);
+    await disk.leave(40 * MIB);
+    await lab.pass(async () => (await lab.reserveBytes()) === RESERVE_BYTES);
+  });
+});
+
 it('on a full disk without a reserve it does not open, says so, and is all there when there is room', async () => {
   await withLab(32, async (lab, disk) => {
     await lab.open({ reserveBytes: 0 });
