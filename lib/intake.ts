@@ -5,10 +5,10 @@ import { WalError, messageOf } from './errors.js';
 import type { WalEvent } from './events.js';
 import type { Log } from './log/log.js';
 import type { Retainer } from './log/retain.js';
-import { encodeRecord, recordId } from './records.js';
+import { encodeRecord, lineBytesMax, recordId } from './records.js';
 import type { AppendReceipt } from './reports.js';
 
-/** Bytes of JSON, and records, that one `appendMany` takes: what a log can still be reopened with after a full disk. */
+/** Bytes of lines, and records, that one `appendMany` takes: what a log can still be reopened with after a full disk. */
 const MANY_BYTES_MAX = 8 * 1_048_576;
 const MANY_RECORDS_MAX = 100_000;
 
@@ -40,7 +40,7 @@ export class Intake {
     const { log, retainer, policyOf } = this.#context;
     const { maxRecordBytes, commitDelayMs } = policyOf(kind);
     const json = encodeRecord(kind, record, maxRecordBytes);
-    const bytes = Buffer.byteLength(json);
+    const bytes = lineBytesMax(kind, 1, Buffer.byteLength(json));
     retainer.checkRoom(kind, bytes);
     const [place] = await log.append([{ kind, records: [json] }], bytes, commitDelayMs);
     const { writerId, firstSeq } = place!;
@@ -58,8 +58,9 @@ export class Intake {
     if (records.length > MANY_RECORDS_MAX) throw tooMany(`${records.length} records`);
     // Not `map`: it leaves the holes of a sparse array as they are.
     const jsons = Array.from(records, (record: unknown) => encodeRecord(kind, record, maxRecordBytes));
-    const bytes = jsons.reduce((sum, json) => sum + Buffer.byteLength(json), 0);
-    if (bytes > MANY_BYTES_MAX) throw tooMany(`${bytes} bytes of records`);
+    const jsonBytes = jsons.reduce((sum, json) => sum + Buffer.byteLength(json), 0);
+    const bytes = lineBytesMax(kind, jsons.length, jsonBytes);
+    if (bytes > MANY_BYTES_MAX) throw tooMany(`${jsons.length} records with ${bytes} bytes of lines`);
     retainer.checkRoom(kind, bytes);
     const [place] = await log.append([{ kind, records: jsons }], bytes, commitDelayMs);
     const { writerId, firstSeq } = place!;
@@ -72,7 +73,7 @@ export class Intake {
     try {
       const { maxRecordBytes, commitDelayMs } = policyOf(kind);
       const json = encodeRecord(kind, record, maxRecordBytes);
-      const bytes = Buffer.byteLength(json);
+      const bytes = lineBytesMax(kind, 1, Buffer.byteLength(json));
       retainer.checkRoom(kind, bytes);
       log.checkRoom(1, bytes);
       const failing = this.#failing.get(kind);
@@ -101,7 +102,7 @@ export class Intake {
 }
 
 function tooMany(what: string): WalError {
-  const limits = `${MANY_RECORDS_MAX} records of ${MANY_BYTES_MAX} bytes together`;
+  const limits = `${MANY_RECORDS_MAX} records with ${MANY_BYTES_MAX} bytes of lines`;
   return new WalError(
     'WAL_RECORD_TOO_LARGE',
     `${what} are more than one commit takes (${limits}); append in parts`,

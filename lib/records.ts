@@ -120,6 +120,14 @@ export function resentJson(json: string, oldId: string): string {
   return `${json},"resendOf":${JSON.stringify(oldId)}`;
 }
 
+/** As long as every writer id. */
+const ANY_WRITER_ID = '0'.repeat(16);
+
+/** What the lines of so many records of a kind may have at most, in bytes: `jsonBytes` is what their JSON has. */
+export function lineBytesMax(kind: string, records: number, jsonBytes: number): number {
+  return records * recordLine(ANY_WRITER_ID, kind, Number.MAX_SAFE_INTEGER, '').length + jsonBytes;
+}
+
 export function gapId(logId: string, kind: string, gap: { from: number; to: number }): string {
   return `${logId}:${kind}:gap:${gap.from}-${gap.to}`;
 }

@@ -148,7 +148,8 @@ export class Wal<Kinds extends Record<keyof Kinds, object> = DefaultKinds> {
   }
 
   /**
-   * Appends records in one commit, all or nothing, in their order. At most 8 MiB of JSON together, and 100,000 records.
+   * Appends records in one commit, all or nothing, in their order. At most 8 MiB of lines (ids
+   * included) together, and 100,000 records.
    *
    * @throws {WalError} As `append`; `WAL_RECORD_TOO_LARGE` also for all of them together.
    */

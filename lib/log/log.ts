@@ -171,7 +171,7 @@ export class Log {
     return this.#reserve.isThere();
   }
 
-  /** Bytes of JSON that wait for the disk. */
+  /** Bytes of lines that wait for the disk. */
   get pendingBytes(): number {
     return this.#writer.waitingBytes;
   }

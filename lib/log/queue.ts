@@ -4,11 +4,11 @@ import { WalError } from '../errors.js';
 import type { Append, Appended } from './encode.js';
 import type { Draft } from './state.js';
 
-/** Bytes of JSON that one commit takes, unless a single append has more. */
+/** Bytes of lines that one commit takes, unless a single append has more. */
 const COMMIT_BYTES_MAX = 4 * 1_048_576;
 /** Changes of keys that one commit takes, unless a single operation has more. */
 const COMMIT_KEYS_MAX = 5000;
-/** Records and bytes of JSON that may wait for the disk; beyond, an append is refused. */
+/** Records and bytes of lines that may wait for the disk; beyond, an append is refused. */
 export const WAITING_RECORDS_MAX = 100_000;
 export const WAITING_BYTES_MAX = 64 * 1_048_576;
 
@@ -16,7 +16,7 @@ export const WAITING_BYTES_MAX = 64 * 1_048_576;
 export type Apply<T> = (draft: Draft) => T;
 
 interface Waiting {
-  /** Bytes of JSON, and keys, that it adds to a commit. */
+  /** Bytes of lines (an upper bound will do), and keys, that it adds to a commit. */
   readonly bytes: number;
   readonly keys: number;
   readonly records: number;
@@ -52,12 +52,12 @@ export class Queue {
     return this.#operations.length;
   }
 
-  /** Bytes of JSON that no commit has taken yet. */
+  /** Bytes of lines that no commit has taken yet. */
   get queuedBytes(): number {
     return this.#queuedBytes;
   }
 
-  /** Bytes of JSON that are not on disk yet. */
+  /** Bytes of lines that are not on disk yet. */
   get waitingBytes(): number {
     return this.#waitingBytes;
   }

@@ -10,7 +10,7 @@ const it = suite('log/queue');
 
 const MIB = 1_048_576;
 
-it('a commit holds at most 4 MiB of JSON, unless one append has more', async () => {
+it('a commit holds at most 4 MiB of lines, unless one append has more', async () => {
   await withWriter({}, async ({ writer, commits, store }) => {
     const sizes = [1, 1, 1, 1, 1, 3, 2, 9, 1, 4, 1];
     const appends = sizes.map((mib) => writer.append([{ kind: 'log', records: ['{}'] }], mib * MIB, 0));
