@@ -1,6 +1,5 @@
 // SIGKILL at random times: what was acknowledged is there afterwards, or was delivered, and nothing came twice.
 
-import { randomInt } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -13,9 +12,13 @@ import { withCompiled } from '../helpers/compile.js';
 import { withFolder } from '../helpers/folder.js';
 import type { Receiver } from '../helpers/receiver.js';
 import { withReceiver } from '../helpers/receiver.js';
-import { rounds } from './long.js';
+import { rounds, seedOfRun } from './long.js';
+import { Dice } from './points-random.js';
 
 const it = suite('crash/kill');
+const seed = seedOfRun();
+process.stdout.write(`crash/kill: WAL_SEED=${seed}\n`);
+const dice = new Dice(seed);
 
 const SCRIPT = new URL('./kill-producer.ts', import.meta.url);
 const KINDS = ['log', 'audit'] as const;
@@ -50,7 +53,7 @@ class Lab {
           turn = turn.then(async () => {
             child.send('open');
             assert.is(await child.next(), 'open');
-            await sleep(randomInt(LIFE_MS_MAX));
+            await sleep(dice.integer(0, LIFE_MS_MAX));
             await child.kill();
             await check();
           });
@@ -112,7 +115,7 @@ function sinkTo({ url, issuer, audience, secret }: Receiver): Sink {
 
 it('killed while appending, over and over, a log has everything that it acknowledged', async () => {
   await withLab(async (lab) => {
-    await lab.kill(rounds(13, 250), [], () => lab.checkStored());
+    await lab.kill(rounds(6, 250), [], () => lab.checkStored());
     assert.ok(lab.acknowledged('log').length > 100 && lab.acknowledged('audit').length > 100);
   });
 });
@@ -121,7 +124,7 @@ it('killed while appending and shipping at once, everything acknowledged arrives
   await withReceiver({}, async (receiver) => {
     await withLab(async (lab) => {
       const { url, issuer, audience, secret } = receiver;
-      await lab.kill(rounds(12, 250), [url, issuer, audience, secret], () => lab.open(checkVerified));
+      await lab.kill(rounds(6, 250), [url, issuer, audience, secret], () => lab.open(checkVerified));
       await lab.open(async (wal) => {
         const sink = sinkTo(receiver);
         for (const kind of KINDS) await wal.ship(kind, sink).idle();
