@@ -1,7 +1,7 @@
 // What the README shows is what happens.
 
 import { execFile } from 'node:child_process';
-import { readFile, writeFile } from 'node:fs/promises';
+import { access, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -46,6 +46,13 @@ it('every error code and every environment variable is in it', async () => {
   );
   assert.ok(codes.size >= 11 && variables.size >= 11);
   for (const name of [...codes, ...variables]) assert.match(readme, `\`${name}\``);
+});
+
+it('every file that it points at is there', async () => {
+  const readme = await readFile(join(root, 'README.md'), 'utf8');
+  const links = [...readme.matchAll(/\]\(((?:lib|test|migrations)\/[^)]+)\)/g)].map(([, path]) => path!);
+  assert.ok(links.length > 20);
+  for (const path of links) await access(join(root, path));
 });
 
 it.run();

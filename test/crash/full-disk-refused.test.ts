@@ -43,7 +43,7 @@ async function withLab(use: (lab: FullDiskLab) => Promise<void>): Promise<void> 
 it('a refused commit is settled and written again under the same ids, over and over', async () => {
   await withLab(async (lab) => {
     const shipper = lab.ship('audit');
-    // Of the 2 MiB that a log file of LevelDB may have, this is less.
+    // Less than a table of LevelDB may have: what a compaction may not write is told to the next commit.
     limit(1.5 * MIB);
     const { writerId } = lab.wal.stats();
     while (lab.count('recovered') < rounds(3, 30)) {
