@@ -26,4 +26,6 @@ export type { ShipOptions, ShipperState } from './ship/shipper-context.js';
 export { SinkError } from './ship/sink.js';
 export type { Batch, FailureKind, Receipt, SendContext, Sink } from './ship/sink.js';
 export { httpSink } from './ship/sinks/http.js';
+export { jetStreamSink } from './ship/sinks/jetstream.js';
+export type { JetStreamSinkOptions } from './ship/sinks/jetstream/options.js';
 export type { ShipperStats, StreamStats, WalStats } from './stats.js';
