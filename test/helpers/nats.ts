@@ -78,13 +78,14 @@ jetstream: { store_dir: ${JSON.stringify(folder)} }\nauthorization: { users: [ $
       env: { ...process.env, PATH },
     });
     let said = '';
+    const log = server.stderr!;
+    // Read to its end: a server that can't write its log is ended by that.
+    log.on('data', (chunk: Buffer) => (said = (said + chunk.toString()).slice(-4096)));
     // Its log tells when it is ready: JetStream has its streams back by then.
-    for await (const chunk of server.stderr!) {
-      said += String(chunk);
-      if (said.includes('Server is ready')) break;
+    while (!said.includes('Server is ready')) {
+      await Promise.race([once(log, 'data'), once(log, 'close')]);
+      if (log.closed) throw new Error(`nats-server does not start: ${said}`);
     }
-    if (!said.includes('Server is ready'))
-      throw new Error(`nats-server does not start: ${said.slice(-4096)}`);
   };
   const end = async (signal: NodeJS.Signals) => {
     if (!server || server.exitCode !== null || server.signalCode !== null) return;
@@ -117,9 +118,9 @@ jetstream: { store_dir: ${JSON.stringify(folder)} }\nauthorization: { users: [ $
       }),
     read: (subject, stream = STREAM) =>
       managed(async (manager) => {
-        const { messages } = (await manager.streams.info(stream)).state;
+        const { subjects = {} } = (await manager.streams.info(stream, { subjects_filter: subject })).state;
         const stored: Stored[] = [];
-        if (messages === 0) return stored;
+        if (Object.keys(subjects).length === 0) return stored;
         const consumer = await manager.jetstream().consumers.get(stream, { filter_subjects: subject });
         for (;;) {
           const fetched = await consumer.fetch({ max_messages: 5_000, expires: 1_000 });

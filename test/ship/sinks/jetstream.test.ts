@@ -22,6 +22,10 @@ const server = natsMissing === false ? await startNats() : (undefined as never a
 if (natsMissing === false) await server.addStream();
 let logs = 0;
 
+/** Records 1 to `count` as the log's writer wrote them: no id comes in two logs. */
+const linesOf = (logId: string, count: number) =>
+  recordLines(count).map((line) => line.replace('0123456789ABCDEF', logId));
+
 const newLogId = () => `LOG${String(++logs).padStart(13, '0')}`;
 
 async function withSink(
@@ -86,7 +90,7 @@ async function duplicateWindowPassed(): Promise<void> {
 
 it('lines arrive in order and once, as they are', async () => {
   await withSink(async (sink, logId) => {
-    const lines = recordLines(2_500);
+    const lines = linesOf(logId, 2_500);
     const first = await send(sink, batchOf(lines.slice(0, 2_000), { logId }));
     const second = await send(sink, batchOf(lines.slice(2_000), { logId }));
     assert.equal(first, { accepted: 2_000, duplicates: 0 });
@@ -97,7 +101,7 @@ it('lines arrive in order and once, as they are', async () => {
 
 it('two SIGKILLs of the broker in the middle of a pipeline: each line once and in order', async () => {
   await withSink(async (sink, logId) => {
-    const lines = recordLines(8_000);
+    const lines = linesOf(logId, 8_000);
     for (const part of [lines.slice(0, 4_000), lines.slice(4_000)]) {
       const batch = batchOf(part, { logId });
       const before = await server.count();
@@ -117,7 +121,7 @@ it('two SIGKILLs of the broker in the middle of a pipeline: each line once and i
 
 it('what a killed producer sends again beyond the duplicate window is not there twice', async () => {
   await withSink(async (before, logId) => {
-    const lines = recordLines(30);
+    const lines = linesOf(logId, 30);
     await send(before, batchOf(lines.slice(0, 20), { logId }));
     await duplicateWindowPassed();
     await withSink(async (after) => {
@@ -136,8 +140,8 @@ it('what is behind a publish that fails fails, too; sent again, it goes on behin
   await withNats(async (nats) => {
     const { streams } = await jetstreamManager(nats);
     await withSink(async (sink, logId) => {
-      const lines = recordLines(100);
-      const long = recordLines(51)
+      const lines = linesOf(logId, 100);
+      const long = linesOf(logId, 51)
         .at(-1)!
         .replace('"ok"', `"${'o'.repeat(5_000)}k"`);
       lines[50] = long;
@@ -156,7 +160,7 @@ it('what is behind a publish that fails fails, too; sent again, it goes on behin
 it('others that publish into the same stream break no chain', async () => {
   await withNats(async (nats) => {
     await withSink(async (sink, logId) => {
-      const lines = recordLines(1_000);
+      const lines = linesOf(logId, 1_000);
       let isSent = false;
       const others = async () => {
         for (let n = 0; !isSent; n++) await jetstream(nats).publish('wal.others', `${n}`);
@@ -172,12 +176,12 @@ it('others that publish into the same stream break no chain', async () => {
 });
 
 it('a line that was sent out of turn is not there twice, and nothing before it is taken for sent', async () => {
-  const lines = recordLines(20);
   const notice = (logId: string) => {
     const gap = { from: 11, to: 11, reason: 'quarantined', at: 1 };
     return `${JSON.stringify({ id: `${logId}:audit:gap:11-11`, seq: 11, kind: 'audit', gap })}\n`;
   };
   await withSink(async (sink, logId) => {
+    const lines = linesOf(logId, 20);
     await send(sink, batchOf(lines.slice(0, 10), { logId }));
     await send(sink, batchOf(lines.slice(11, 12), { logId }));
     await duplicateWindowPassed();
@@ -195,9 +199,9 @@ it('a line that was sent out of turn is not there twice, and nothing before it i
 
 it('a log that comes back from a backup gives other records the same seqs: they are sent', async () => {
   await withSink(async (sink, logId) => {
-    const lines = recordLines(12);
+    const lines = linesOf(logId, 12);
     await send(sink, batchOf(lines.slice(0, 10), { logId }));
-    const others = lines.slice(8).map((line) => line.replace('0123456789ABCDEF', 'FEDCBA9876543210'));
+    const others = lines.slice(8).map((line) => line.replace(`"id":"${logId}`, '"id":"FEDCBA9876543210'));
     assert.equal(await send(sink, batchOf(others, { logId })), { accepted: 4, duplicates: 0 });
     await assertThere(logId, [...lines.slice(0, 10), ...others]);
   });
@@ -214,7 +218,7 @@ it('nothing is sent where nothing can be: each in its own words', async () => {
   ];
   for (const [failure, options] of cases) {
     await withSink(async (sink, logId) => {
-      const lines = recordLines(3);
+      const lines = linesOf(logId, 3);
       assert.is(await failureOf(send(sink, batchOf(lines, { logId }))), failure, JSON.stringify(options));
       await assertThere(logId, []);
     }, options);
@@ -223,7 +227,7 @@ it('nothing is sent where nothing can be: each in its own words', async () => {
 
 it('a batch with a line over the payload that the server takes is too large, and nothing of it is sent', async () => {
   await withSink(async (sink, logId) => {
-    const lines = recordLines(3);
+    const lines = linesOf(logId, 3);
     lines[1] = lines[1]!.replace('"ok"', `"${'o'.repeat(65_536)}k"`);
     assert.is(await failureOf(send(sink, batchOf(lines, { logId }))), 'too-large');
     await assertThere(logId, []);
@@ -236,7 +240,7 @@ it('a message that another stream has proves nothing', async () => {
     await streams.add({ name: 'OTHER', subjects: ['other.>'] });
     await withSink(
       async (sink, logId) => {
-        assert.is(await failureOf(send(sink, batchOf(recordLines(3), { logId }))), 'misconfigured');
+        assert.is(await failureOf(send(sink, batchOf(linesOf(logId, 3), { logId }))), 'misconfigured');
         assert.is(await server.count('OTHER'), 0);
       },
       { subjectPrefix: 'other' },
@@ -248,17 +252,17 @@ it('an abort throws no receipt away, and close waits for what is on its way', as
   await withSink(async (sink, logId) => {
     const abort = new AbortController();
     const before = await server.count();
-    const one = send(sink, batchOf(recordLines(1), { logId }), abort.signal);
+    const one = send(sink, batchOf(linesOf(logId, 1), { logId }), abort.signal);
     let isThere = false;
     void one.then(() => (isThere = true));
     while ((await server.count()) === before);
     abort.abort();
     assert.equal(await one, { accepted: 1, duplicates: 0 });
     await until(() => isThere);
-    const many = send(sink, batchOf(recordLines(500).slice(1), { logId }));
+    const many = send(sink, batchOf(linesOf(logId, 500).slice(1), { logId }));
     await sink.close?.();
     assert.equal(await many, { accepted: 499, duplicates: 0 });
-    const late = send(sink, batchOf(recordLines(1), { logId }));
+    const late = send(sink, batchOf(linesOf(logId, 1), { logId }));
     assert.match(await failureOf(late), 'was closed');
   });
 });

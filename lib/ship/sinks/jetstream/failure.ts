@@ -10,6 +10,8 @@ const MEANINGS: ReadonlyMap<number, FailureKind | 'behind'> = new Map([
   // Wrong last sequence, also where the server does not say which one is right.
   [10071, 'behind'],
   [10164, 'behind'],
+  // Wrong last message id.
+  [10070, 'behind'],
   [10054, 'too-large'],
   // JetStream is not enabled, here or for this account.
   [10039, 'misconfigured'],
@@ -25,7 +27,7 @@ const NAMES: ReadonlyMap<string, FailureKind | 'no-responders'> = new Map([
   ['AuthorizationError', 'unauthorized'],
   ['UserAuthenticationExpiredError', 'unauthorized'],
   ['PermissionViolationError', 'misconfigured'],
-  ['NoRespondersError', 'no-responders'],
+  ['NoResponders', 'no-responders'],
 ]);
 
 /** `no-responders`: nobody listens there: no stream takes the subject, or JetStream is just starting. */

@@ -1,5 +1,7 @@
-// One pipeline of chained publishes: each names the sequence of the one before it, so that what comes behind a failure
-// fails, too, and nothing lands out of order.
+// One pipeline of chained publishes. The first names the sequence at which the subject ends; each other one the line
+// before it, as the stream's last message, and the sequence that this one should have. So whatever comes behind a
+// failure fails, too, and nothing lands out of order. The sequence alone would not do: where others publish into the
+// stream, a line may be pushed to just the sequence that a later one names, which would then follow it.
 
 import type { PubAck } from '@nats-io/jetstream';
 import { SinkError } from '../../sink.js';
@@ -47,7 +49,8 @@ export async function publish(lines: readonly Line[], end: End, how: Pipeline): 
     const bound = done === 0 ? 1 : Math.min(lines.length, done + window);
     while (answers.length < bound && !signal.aborted) {
       const line = lines[answers.length]!;
-      answers.push(publishOne(line, done === 0 ? last : next - 1, head, how));
+      const before = answers.length > 0 ? lines[answers.length - 1]!.id : undefined;
+      answers.push(publishOne(line, { last: done === 0 ? last : next - 1, head }, before, how));
       head = Math.max(head, line.seq);
       next++;
     }
@@ -74,11 +77,20 @@ export async function publish(lines: readonly Line[], end: End, how: Pipeline): 
   return { done, duplicates, end: { last, head } };
 }
 
-async function publishOne(line: Line, last: number, head: number, how: Pipeline): Promise<Answer> {
+async function publishOne(
+  line: Line,
+  { last, head }: End,
+  before: string | undefined,
+  how: Pipeline,
+): Promise<Answer> {
   const { connection, stream, subject, timeoutMs: timeout } = how;
   const headers = connection.headers();
   if (line.seq < head) headers.set(HEAD_HEADER, String(head));
-  const expect = { streamName: stream, lastSubjectSequence: last };
+  const expect = {
+    streamName: stream,
+    lastSubjectSequence: last,
+    ...(before !== undefined && { lastMsgID: before }),
+  };
   try {
     const options = { msgID: line.id, expect, headers, timeout };
     return { ack: await connection.publisher.publish(subject, line.bytes, options) };
