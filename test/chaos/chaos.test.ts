@@ -13,39 +13,47 @@ import { Dice } from '../crash/points-random.js';
 import { withChild } from '../helpers/child.js';
 import { withCompiled } from '../helpers/compile.js';
 import { withFolder } from '../helpers/folder.js';
+import { natsMissing } from '../helpers/nats.js';
+import { skipIf } from '../helpers/skip.js';
 import type { ChaosRecord, Destination, RunningDestination } from './destination.js';
+import { jetStream } from './jetstream.js';
 import { level } from './level.js';
 import type { ProducerPlan } from './producer.js';
 
 const it = suite('chaos');
 
-/** `npm run test:chaos` says how many; the fewer there are, the more of them are bad. */
-const RECORDS = Number(process.env['WAL_CHAOS_RECORDS'] ?? 3_000);
-const BAD_ONE_IN = Math.min(1_000, RECORDS / 10);
+/** `npm run test:chaos` says how many; otherwise each destination has its share. */
+const RECORDS_ASKED = process.env['WAL_CHAOS_RECORDS'];
 /** The same every time, unless another is asked for. */
 const SEED = Number(process.env['WAL_SEED'] ?? 1);
 const KINDS = ['log', 'audit'] as const;
 const KILLS = 2;
 
 /** One after the other: each has the machine to itself. */
-const DESTINATIONS: readonly Destination[] = [level];
+const DESTINATIONS: readonly { destination: Destination; missing: string | false; share: number }[] = [
+  { destination: level, missing: false, share: 3_000 },
+  { destination: jetStream, missing: natsMissing, share: 1_000 },
+];
 
-for (const destination of DESTINATIONS) {
-  it(`${destination.name}: every good record once and in order, every bad one put aside`, async () => {
+for (const { destination, missing, share } of DESTINATIONS) {
+  const records = Number(RECORDS_ASKED ?? share);
+  const test = skipIf(it, missing);
+  test(`${destination.name}: every good record once and in order, every bad one put aside`, async () => {
     await withCompiled(new URL('child.ts', import.meta.url), async (script) => {
       await withFolder(async (folder) => {
         const dice = new Dice(SEED);
         process.stdout.write(`\nseed ${SEED}\n`);
-        await using running = await destination.start(folder, script, dice);
+        await using running = await destination.start(folder, script, dice, records);
         const varDir = join(folder, 'var');
         await mkdir(varDir);
         const plan: ProducerPlan = {
           varDir,
           acknowledged: join(folder, 'acknowledged'),
           sink: running.sink,
-          records: RECORDS,
-          batchMax: Math.max(100, RECORDS / 200),
-          badOneIn: BAD_ONE_IN,
+          records,
+          batchMax: Math.max(100, records / 200),
+          // The fewer there are, the more of them are bad.
+          badOneIn: Math.min(1_000, records / 10),
           seed: SEED,
         };
         await produce(script, plan, dice);
@@ -106,7 +114,7 @@ async function check(plan: ProducerPlan, running: RunningDestination): Promise<v
     assert.equal([delivered, quarantined], [ids.size, aside.size], kind);
     assert.is(delivered + quarantined, lastSeq);
     assert.equal(noticed, aside.size, 'a notice for each that is put aside');
-    assert.ok(good.length > RECORDS / 3);
+    assert.ok(good.length > plan.records / 3);
   }
   assert.ok(acknowledged.some((line) => line.endsWith(' bad')));
 }

@@ -4,8 +4,8 @@ import type { Dice } from '../crash/points-random.js';
 
 export interface Destination {
   readonly name: string;
-  /** Starts it, with its data in a folder that is there. `script` runs roles of child.ts. */
-  start(folder: string, script: URL, dice: Dice): Promise<RunningDestination>;
+  /** Starts it, with its data in a folder that is there. `script` runs roles of child.ts; so many `records` will come. */
+  start(folder: string, script: URL, dice: Dice, records: number): Promise<RunningDestination>;
 }
 
 export interface RunningDestination extends AsyncDisposable {
@@ -18,12 +18,16 @@ export interface RunningDestination extends AsyncDisposable {
 }
 
 /** A name that the producer knows, and what its sink needs. */
-export interface SinkPlan {
-  readonly is: 'http';
-  readonly baseUrl: string;
-}
+export type SinkPlan =
+  | { readonly is: 'http'; readonly baseUrl: string }
+  | {
+      readonly is: 'jetstream';
+      readonly servers: string;
+      readonly user: { name: string; password: string };
+      readonly stream: string;
+    };
 
-/** What a record of the test is. `bad` ones are to be refused: by id, or with all that is sent with them. */
+/** What a record of the test is. `bad` ones are to be refused: by id, or with all that is sent with them; by JetStream for their size. */
 export interface ChaosRecord {
   readonly n: number;
   readonly bad?: 'by id' | 'whole batch';

@@ -3,7 +3,7 @@
 
 import { openSync, writeSync } from 'node:fs';
 import type { Clock, Sink } from '../../lib/index.js';
-import { Wal, httpSink } from '../../lib/index.js';
+import { Wal, httpSink, jetStreamSink } from '../../lib/index.js';
 import { systemClock } from '../../lib/clock.js';
 import { Dice } from '../crash/points-random.js';
 import type { ChaosRecord, SinkPlan } from './destination.js';
@@ -27,6 +27,8 @@ const KINDS = ['log', 'audit'] as const;
 /** What is refused needs another record behind it as evidence. */
 const GOOD_AT_THE_END = 50;
 const APPENDED_AT_ONCE_MAX = 20;
+/** More than the broker of the tests takes in one message. */
+const TOO_LARGE_CHARS = 65_536;
 /** Waits are real here, so time runs faster: a minute's wait takes 1.2 seconds. */
 const SPEED = 50;
 
@@ -44,8 +46,12 @@ function sinkOf(plan: SinkPlan): Sink {
       const token = { issuer: 'chaos', audience: 'chaos', secret: SECRET };
       return httpSink({ baseUrl: plan.baseUrl, token, timeoutMs: 15_000 }, fastClock);
     }
+    case 'jetstream': {
+      const { servers, user, stream } = plan;
+      return jetStreamSink({ servers, user, stream }, fastClock);
+    }
     default:
-      return plan.is satisfies never;
+      return plan satisfies never;
   }
 }
 
@@ -67,7 +73,7 @@ export async function produce([argument = '']: string[]): Promise<void> {
   for (let n = given(); n < plan.records;) {
     const kind = dice.pick(KINDS);
     const records = Array.from({ length: dice.integer(1, APPENDED_AT_ONCE_MAX) }, () =>
-      recordOf(n++, n < plan.records - GOOD_AT_THE_END ? plan.badOneIn : Infinity, dice),
+      recordOf(n++, n < plan.records - GOOD_AT_THE_END ? plan.badOneIn : Infinity, plan.sink, dice),
     );
     const receipts = await wal.appendMany(kind, records);
     // One write: it is there whole, or not at all.
@@ -79,8 +85,9 @@ export async function produce([argument = '']: string[]): Promise<void> {
   process.send?.('done');
 }
 
-function recordOf(n: number, badOneIn: number, dice: Dice): ChaosRecord {
+function recordOf(n: number, badOneIn: number, sink: SinkPlan, dice: Dice): ChaosRecord {
   const isBad = dice.chance(1 / badOneIn);
-  const text = 'é'.repeat(dice.integer(0, 100));
+  const isTooLarge = isBad && sink.is === 'jetstream';
+  const text = 'é'.repeat(isTooLarge ? TOO_LARGE_CHARS : dice.integer(0, 100));
   return isBad ? { n, bad: dice.pick(['by id', 'whole batch']), text } : { n, text };
 }
