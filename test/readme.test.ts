@@ -14,22 +14,36 @@ import { withFolder } from './helpers/folder.js';
 const it = suite('readme');
 const root = fileURLToPath(new URL('..', import.meta.url));
 
-it('the example runs as it stands', async () => {
+/** Runs the first example under a heading, in an empty folder, and yields what it prints. */
+async function runExample(heading: string): Promise<string> {
   const readme = await readFile(join(root, 'README.md'), 'utf8');
-  const example = /## Ten lines\n+```js\n(.*?)```/s.exec(readme)?.[1];
-  assert.ok(example, 'the README has an example under "Ten lines"');
+  const section = readme.slice(readme.indexOf(`\n${heading}\n`));
+  const example = /```js\n(.*?)```/s.exec(section)?.[1];
+  assert.ok(example && readme.includes(`\n${heading}\n`), `the README has an example under "${heading}"`);
+  let printed = '';
   await withFolder(async (dir) => {
     // From the sources: the package may not be built here.
     const script = example
       .replace("'@nv/wal'", `'${join(root, 'lib/index.ts')}'`)
-      .replace("'@nv/wal/ingest'", `'${join(root, 'lib/ingest/index.ts')}'`);
+      .replace("'@nv/wal/ingest'", `'${join(root, 'lib/ingest/index.ts')}'`)
+      .replace("'level'", `'${import.meta.resolve('level')}'`);
     await writeFile(join(dir, 'example.mjs'), script);
     const tsx = import.meta.resolve('tsx');
     const { stdout } = await promisify(execFile)(process.execPath, ['--import', tsx, 'example.mjs'], {
       cwd: dir,
     });
-    assert.match(stdout, /^[0-9A-Z]{16}:audit:1 arrived; the receiver has 1\n$/);
+    printed = stdout;
   });
+  return printed;
+}
+
+it('the example runs as it stands', async () => {
+  const printed = await runExample('## Ten lines');
+  assert.match(printed, /^[0-9A-Z]{16}:audit:1 arrived; the receiver has 1\n$/);
+});
+
+it('the example of a sink runs as it stands', async () => {
+  assert.match(await runExample('### Write a sink'), /^[0-9A-Z]{16}:log:1 up\n$/);
 });
 
 it('every metric and every alert is in it', async () => {
