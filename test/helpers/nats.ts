@@ -16,8 +16,21 @@ const BINARY = 'nats-server';
 const PATH = `${process.env['PATH']}:/usr/sbin:/usr/local/sbin`;
 export const STREAM = 'WAL';
 export const PASSWORD = 'hunter2-of-the-tests';
-const USERS = `{ user: wal, password: "${PASSWORD}" }
-  { user: reader, password: "${PASSWORD}", permissions: { publish: ["$JS.API.>", "_INBOX.>"] } }`;
+/** What the README says that a sink needs. */
+const WRITER = [
+  'wal.>',
+  'elsewhere.>',
+  'other.>',
+  '$JS.API.STREAM.MSG.GET.WAL',
+  '$JS.API.STREAM.MSG.GET.NOT_THERE',
+]
+  .concat(['CREATE', 'INFO', 'DELETE', 'MSG.NEXT'].map((what) => `$JS.API.CONSUMER.${what}.WAL.>`))
+  .concat('$JS.API.STREAM.INFO.WAL');
+const USERS = JSON.stringify([
+  { user: 'wal', password: PASSWORD },
+  { user: 'writer', password: PASSWORD, permissions: { publish: WRITER, subscribe: ['_INBOX.>'] } },
+  { user: 'reader', password: PASSWORD, permissions: { publish: ['$JS.API.>'] } },
+]);
 const NANOS_PER_MS = 1_000_000;
 
 /** A message of a stream, as a consumer gets it. */
@@ -30,7 +43,10 @@ export interface Stored {
 
 export interface NatsServer {
   readonly servers: string;
+  /** Who may everything. */
   readonly user: { name: string; password: string };
+  /** Who may what a sink needs. */
+  readonly writer: { name: string; password: string };
   /** Another of its users: one that may read only. */
   readonly reader: { name: string; password: string };
   /** Makes a stream; with a short duplicate window, unless told otherwise. */
@@ -66,7 +82,7 @@ export async function startNats(parent = tmpdir()): Promise<NatsServer> {
   await writeFile(
     config,
     `host: 127.0.0.1\nport: ${port}\nmax_payload: 65536\nwrite_deadline: "2s"
-jetstream: { store_dir: ${JSON.stringify(folder)} }\nauthorization: { users: [ ${USERS} ] }\n`,
+jetstream: { store_dir: ${JSON.stringify(folder)} }\nauthorization: { users: ${USERS} }\n`,
   );
   const servers = `nats://127.0.0.1:${port}`;
   const user = { name: 'wal', password: PASSWORD };
@@ -110,6 +126,7 @@ jetstream: { store_dir: ${JSON.stringify(folder)} }\nauthorization: { users: [ $
   return {
     servers,
     user,
+    writer: { name: 'writer', password: PASSWORD },
     reader: { name: 'reader', password: PASSWORD },
     addStream: (more = {}) =>
       managed(async ({ streams }) => {

@@ -41,7 +41,7 @@ async function withSink(
 }
 
 const sinkTo = (options: Partial<JetStreamSinkOptions> = {}) =>
-  jetStreamSink({ servers: server.servers, user: server.user, stream: STREAM, ...options });
+  jetStreamSink({ servers: server.servers, user: server.writer, stream: STREAM, ...options });
 
 const send = (sink: Sink, batch: Batch, signal = new AbortController().signal): Promise<Receipt> =>
   sink.send(batch, { signal, attempt: 1 });
