@@ -120,7 +120,7 @@ export class Wal<Kinds extends Record<keyof Kinds, object> = DefaultKinds> {
         log,
         shippers: wal.#shippers,
         policy: config,
-        stats: () => wal.stats(),
+        wal,
         routes: wal.#watch.routes,
         onEvent: wal.#config.onEvent,
       });

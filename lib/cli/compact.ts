@@ -1,7 +1,7 @@
 // `nv-wal compact`: gives the space of deleted records back to the file system.
 
 import type { Command } from 'commander';
-import { openLog } from './open.js';
+import { reachLog } from './reach.js';
 import type { JsonOption, LogAddress } from './options.js';
 import { addCommand, addLogOptions } from './options.js';
 import { printResult, progress, size } from './output.js';
@@ -14,7 +14,7 @@ Example:
 export function addCompact(program: Command): void {
   const command = addCommand(program, 'compact', 'give deleted space back to the file system', HELP);
   addLogOptions(command).action(async (options: LogAddress & JsonOption) => {
-    await using wal = await openLog(options);
+    await using wal = await reachLog(options);
     using _ = progress('compacting');
     const report = await wal.compact();
     const { bytesBefore, bytesAfter } = report;

@@ -1,14 +1,12 @@
 // `nv-wal dump`: a log's records as NDJSON, and the notices in the place of those that are gone.
 
 import type { Command } from 'commander';
-import type { QuarantinedItem, ReadItem, ReadOptions } from '../index.js';
 import { Failure, UsageError } from './errors.js';
 import { interruptible } from './interrupt.js';
-import type { OpenLog } from './open.js';
-import { openLog } from './open.js';
 import type { JsonOption, LogAddress } from './options.js';
 import { addCommand, addLogOptions, kindOption, parseInteger } from './options.js';
 import { print } from './output.js';
+import { reachLog } from './reach.js';
 
 interface DumpOptions extends LogAddress, JsonOption {
   kind?: string;
@@ -50,13 +48,19 @@ export function addDump(program: Command): void {
 }
 
 async function dump(options: DumpOptions, signal: AbortSignal): Promise<void> {
-  await using wal = await openLog(options);
-  let left = options.limit ?? Infinity;
+  const { kind, from, to, limit, gaps, quarantine } = options;
+  await using wal = await reachLog(options);
   let chunk = '';
-  for await (const item of options.quarantine ? refusedOf(wal, options) : itemsOf(wal, options)) {
+  const wanted = {
+    ...(kind !== undefined && { kind }),
+    ...(from !== undefined && { from }),
+    ...(to !== undefined && { to }),
+    ...(limit !== undefined && { limit }),
+    ...(gaps !== undefined && { gaps }),
+    ...(quarantine !== undefined && { quarantine }),
+  };
+  for await (const item of wal.dump(wanted)) {
     if (signal.aborted) throw new Failure('interrupted');
-    if (options.gaps && !('gap' in item)) continue;
-    if (left-- <= 0) break;
     chunk += `${JSON.stringify(item)}\n`;
     if (chunk.length < CHUNK_CHARS) continue;
     // Awaited: a reader that is slower than the disk must not fill the memory.
@@ -64,25 +68,4 @@ async function dump(options: DumpOptions, signal: AbortSignal): Promise<void> {
     chunk = '';
   }
   await print(chunk);
-}
-
-async function* itemsOf(
-  wal: OpenLog,
-  { kind, from, to, limit, gaps }: DumpOptions,
-): AsyncGenerator<ReadItem> {
-  const range: ReadOptions = {
-    ...(from !== undefined && { from }),
-    ...(to !== undefined && { to }),
-    // Of notices, how many items hold so many is not known beforehand.
-    ...(limit !== undefined && !gaps && { limit }),
-  };
-  const kinds = kind === undefined ? Object.keys(wal.stats().streams).toSorted() : [kind];
-  for (const name of kinds) yield* wal.read(name, range) as AsyncGenerator<ReadItem>;
-}
-
-async function* refusedOf(wal: OpenLog, options: DumpOptions): AsyncGenerator<QuarantinedItem> {
-  const { kind, from = 1, to = Infinity } = options;
-  for await (const item of wal.quarantined(kind) as AsyncGenerator<QuarantinedItem>) {
-    if (item.seq >= from && item.seq <= to) yield item;
-  }
 }

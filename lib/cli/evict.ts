@@ -2,7 +2,7 @@
 
 import type { Command } from 'commander';
 import { UsageError } from './errors.js';
-import { openLog } from './open.js';
+import { reachLog } from './reach.js';
 import type { JsonOption, LogAddress } from './options.js';
 import { addCommand, addLogOptions, kindOption, parseDuration, parseSize } from './options.js';
 import { count, counted, printResult, progress, size } from './output.js';
@@ -30,7 +30,7 @@ export function addEvict(program: Command): void {
       if (maxBytes === undefined && maxAgeMs === undefined) {
         throw new UsageError('evict down to what? say it by --max-bytes or --max-age');
       }
-      await using wal = await openLog(options);
+      await using wal = await reachLog(options);
       using _ = progress('evicting');
       const report = await wal.evict({
         ...(kind !== undefined && { kind }),

@@ -2,7 +2,7 @@
 
 import type { Command } from 'commander';
 import { usageOf } from './errors.js';
-import { openLog } from './open.js';
+import { reachLog } from './reach.js';
 import type { JsonOption, LogAddress } from './options.js';
 import { addCommand, addLogOptions, kindOption, parseKind } from './options.js';
 import { counted, printResult } from './output.js';
@@ -24,7 +24,7 @@ export function addForget(program: Command): void {
     .addOption(kindOption('the stream').makeOptionMandatory())
     .requiredOption('--shipper <name>', 'the cursor', parseKind)
     .action(async (options: ForgetOptions) => {
-      await using wal = await openLog(options);
+      await using wal = await reachLog(options);
       const report = await wal.forget(options.kind, options.shipper).catch((error: unknown) => {
         throw usageOf(error);
       });

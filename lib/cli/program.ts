@@ -19,8 +19,8 @@ import { addVerify } from './verify.js';
 
 const HELP = `
 A log is named by --service, below VAR_DIR (or --var-dir), or by --dir, its folder. Only the user it belongs to
-may open it, root included, so run this as the user that the service runs as; and only one process at a time, so
-stop the service first.
+may open it, root included, so run this as the user that the service runs as. A log in use is asked of the process
+that holds it (stats, dump, evict, compact, verify, forget); for the others, stop the service first.
 
 Exit codes: 0 done, 1 failed, 2 the command line or the environment does not fit.`;
 

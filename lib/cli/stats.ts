@@ -2,7 +2,7 @@
 
 import type { Command } from 'commander';
 import type { ShipperStats, StreamStats, WalStats } from '../index.js';
-import { openLog } from './open.js';
+import { reachLog } from './reach.js';
 import type { JsonOption, LogAddress } from './options.js';
 import { addCommand, addLogOptions } from './options.js';
 import { age, count, printResult, size, table } from './output.js';
@@ -30,8 +30,8 @@ const HEAD = [
 export function addStats(program: Command): void {
   const command = addCommand(program, 'stats', 'show where every stream and cursor stands', HELP);
   addLogOptions(command).action(async (options: LogAddress & JsonOption) => {
-    await using wal = await openLog(options);
-    const stats = wal.stats();
+    await using wal = await reachLog(options);
+    const stats = await wal.stats();
     await printResult(options.json, stats, describe(stats));
   });
 }

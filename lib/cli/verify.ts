@@ -5,7 +5,7 @@ import { WalError } from '../index.js';
 import type { VerifyReport } from '../index.js';
 import { Failure } from './errors.js';
 import { interruptible } from './interrupt.js';
-import { openLog } from './open.js';
+import { reachLog } from './reach.js';
 import type { JsonOption, LogAddress } from './options.js';
 import { addCommand, addLogOptions } from './options.js';
 import { counted, printResult, progress } from './output.js';
@@ -27,15 +27,11 @@ export function addVerify(program: Command): void {
 
 async function verify(address: LogAddress, signal: AbortSignal): Promise<VerifyReport> {
   try {
-    await using wal = await openLog(address);
+    await using wal = await reachLog(address);
     using shown = progress('verifying');
-    const report = await wal.verify({
-      onProgress(records) {
-        // The walk has no other way to be ended; what it reports then is thrown away below.
-        signal.throwIfAborted();
-        shown.say(`verifying: ${counted(records, 'record')}`);
-      },
-    });
+    const report = await wal.verify(signal, (records) =>
+      shown.say(`verifying: ${counted(records, 'record')}`),
+    );
     if (signal.aborted) throw new Failure('interrupted');
     return report;
   } catch (error) {

@@ -7,15 +7,16 @@ import type { WalEvent } from '../events.js';
 import type { Log } from '../log/log.js';
 import type { Routes } from '../operate/control.js';
 import { Control } from '../operate/control.js';
+import type { RoutedWal } from '../operate/routes.js';
+import { walRoutes } from '../operate/routes.js';
 import type { Shippers } from '../ship/shippers.js';
-import type { WalStats } from '../stats.js';
 import { Adopter } from './adopter.js';
 
 export interface PresenceContext {
   readonly log: Log;
   readonly shippers: Shippers;
   readonly policy: Pick<WalConfig, 'streams' | 'maxBytes' | 'clock' | 'adopt'>;
-  readonly stats: () => WalStats;
+  readonly wal: RoutedWal;
   /** What else can be asked. */
   readonly routes: Routes;
   readonly onEvent: (event: WalEvent) => void;
@@ -48,12 +49,12 @@ export class Presence {
   }
 }
 
-async function listen({ log, stats, routes }: PresenceContext): Promise<Control> {
+async function listen({ log, wal, routes }: PresenceContext): Promise<Control> {
   const control = await Control.listen({
     dir: log.dir,
     routes: {
+      ...walRoutes(wal),
       ...routes,
-      'GET /v1/stats': stats,
       'POST /v1/release': () => {
         const { service, instance } = log.identity;
         throw new WalError(

@@ -5,6 +5,7 @@ import { request } from 'node:http';
 import { connect } from 'node:net';
 import { once } from 'node:events';
 import { json } from 'node:stream/consumers';
+import { WalError } from '../errors.js';
 import type { SocketPlace } from './socket.js';
 import { SOCKET_NAME, placeToAsk, withSocketPath } from './socket.js';
 
@@ -59,6 +60,34 @@ export async function isServed(dir: string, { platform }: AskOptions = {}): Prom
     }
   });
   return answer.is === 'answered';
+}
+
+export interface CallOptions {
+  /** Sent as JSON. @default none */
+  readonly body?: object | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Sends a request and hands its answer over as it comes, however long it takes.
+ *
+ * @throws What the system says where nobody answers.
+ */
+export async function openAnswer(
+  dir: string,
+  method: 'GET' | 'POST',
+  path: `/v1/${string}`,
+  { body, signal }: CallOptions,
+): Promise<IncomingMessage> {
+  const place = await placeToAsk(dir);
+  if (!place) throw new WalError('WAL_IO', `no control socket is known for ${dir}`);
+  return await withSocketPath(place, SOCKET_NAME, async (socketPath) => {
+    const asking = request({ socketPath, method, path, agent: false, ...(signal && { signal }) });
+    asking.on('error', () => {});
+    asking.end(body && JSON.stringify(body));
+    const [response] = (await once(asking, 'response')) as [IncomingMessage];
+    return response;
+  });
 }
 
 async function atSocket(

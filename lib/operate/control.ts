@@ -7,13 +7,16 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { createServer } from 'node:http';
 import { chmod, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { WalError, messageOf } from '../errors.js';
 import type { WalErrorCode } from '../errors.js';
 import type { SocketPlace } from './socket.js';
 import { SOCKET_NAME, placeToListen, withSocketPath } from './socket.js';
 
 /**
- * What answers a path: the object that it returns goes out as JSON with status 200, an `Answer` as it says. What it throws goes out as
+ * What answers a path: the object that it returns goes out as JSON with status 200, an `Answer` as it says, an async iterable
+ * as NDJSON, a line an item, as fast as it is read; where that fails on the way, its last line is the error's. What it throws goes out as
  * `{ error: { code, message } }`, with 409 for a WalError and 500 for anything else.
  */
 export type Route = (call: ControlCall) => unknown;
@@ -44,6 +47,8 @@ export type Routes = Readonly<Record<`${'GET' | 'POST'} /v1/${string}`, Route>>;
 
 const CONNECTIONS_MAX = 64;
 const BODY_BYTES_MAX = 65_536;
+/** Characters of NDJSON that are sent at once. */
+const CHUNK_CHARS = 65_536;
 
 export interface ControlOptions {
   /** The log's folder, of which the caller holds the lock: what is there of a socket is nobody's. */
@@ -118,11 +123,43 @@ async function answer(routes: Routes, request: IncomingMessage, response: Server
     if (typeof route !== 'function')
       return reply(response, route.status, errorBody('WAL_CONFIG', route.message));
     const call = { query: searchParams, body: await bodyOf(request), signal: gone.signal };
-    reply(response, 200, await route(call));
+    const result = await route(call);
+    if (isAsyncIterable(result)) await stream(response, result);
+    else reply(response, 200, result);
   } catch (error) {
     const known = error instanceof WalError;
     reply(response, known ? 409 : 500, errorBody(known ? error.code : 'WAL_IO', messageOf(error)));
   }
+}
+
+/** Back-pressure, and the end of the work where whoever asked has gone, are the pipeline's. */
+async function stream(response: ServerResponse, items: AsyncIterable<unknown>): Promise<void> {
+  response.writeHead(200, { 'content-type': 'application/x-ndjson', connection: 'close' });
+  try {
+    await pipeline(Readable.from(chunksOf(items), { highWaterMark: 1 }), response);
+  } catch {
+    // Gone: nobody is left to be told. What the items threw went out as a line.
+  }
+}
+
+async function* chunksOf(items: AsyncIterable<unknown>): AsyncGenerator<string> {
+  let chunk = '';
+  try {
+    for await (const item of items) {
+      chunk += `${JSON.stringify(item)}\n`;
+      if (chunk.length < CHUNK_CHARS) continue;
+      yield chunk;
+      chunk = '';
+    }
+  } catch (error) {
+    const code = error instanceof WalError ? error.code : 'WAL_IO';
+    chunk += `${JSON.stringify(errorBody(code, messageOf(error)))}\n`;
+  }
+  if (chunk !== '') yield chunk;
+}
+
+function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {
+  return typeof value === 'object' && value !== null && Symbol.asyncIterator in value;
 }
 
 function routeOf(

@@ -1,4 +1,5 @@
-import { chown } from 'node:fs/promises';
+import { chown, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { WalStats } from '../../lib/index.js';
@@ -37,11 +38,16 @@ it('--json prints the stats as the library has them; otherwise a plain table wit
   );
 });
 
-it('a log that a process holds is refused, and the process named', async () => {
+it('a log that a process holds is asked of it; where it serves no socket, it is refused, and the process named', async () => {
   await withLog(
-    async () => {},
+    (wal) => appendNumbers(wal, 'audit', 3),
     async ({ at, dir }) => {
-      await using _ = await Wal.openFolder(dir);
+      await using wal = await Wal.openFolder(dir);
+      const live = await nvWal(['stats', ...at, '--json']);
+      assert.equal([live.code, live.stderr], [0, []]);
+      assert.equal(JSON.parse(live.stdout), JSON.parse(JSON.stringify(wal.stats())));
+
+      await rm(join(dir, 'control.sock'));
       const { code, stderr } = await nvWal(['stats', ...at]);
       assert.is(code, 1);
       assert.equal(stderr.length, 1);

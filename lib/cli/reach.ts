@@ -1,0 +1,69 @@
+// The log at an address, whoever holds it: opened here, or asked of the process that works with it.
+
+import { RemoteLog, WalError, dumpItems } from '../index.js';
+import type {
+  CompactReport,
+  DumpItem,
+  DumpOptions,
+  EvictOptions,
+  EvictReport,
+  VerifyReport,
+  WalStats,
+} from '../index.js';
+import { Failure } from './errors.js';
+import type { OpenLog } from './open.js';
+import { openLog } from './open.js';
+import type { LogAddress } from './options.js';
+import { placeOf } from './options.js';
+
+/** What commands do with a log that may be in use. */
+export interface ReachedLog extends AsyncDisposable {
+  stats(): Promise<WalStats>;
+  dump(options: DumpOptions): AsyncGenerator<DumpItem>;
+  evict(options: EvictOptions): Promise<EvictReport>;
+  compact(): Promise<CompactReport>;
+  verify(signal: AbortSignal, onProgress: (records: number) => void): Promise<VerifyReport>;
+  forget(kind: string, shipper: string): Promise<{ records: number }>;
+}
+
+/**
+ * Opens the log, or asks its holder: only LevelDB's lock proves that there is one, so opening is tried first.
+ *
+ * @throws {UsageError | Failure | WalError} `WAL_LOCKED` where the holder serves no socket.
+ */
+export async function reachLog(address: LogAddress): Promise<ReachedLog> {
+  try {
+    return local(await openLog(address));
+  } catch (error) {
+    if (!(error instanceof WalError) || error.code !== 'WAL_LOCKED') throw error;
+    const { dir, under } = placeOf(address);
+    const remote = await RemoteLog.find(dir);
+    if (!remote) throw error;
+    const { service, instance } = await remote.stats();
+    if (under && (under.service !== service || under.instance !== instance)) {
+      throw new Failure(
+        `${dir} holds the log of ${service}/${instance}, not of ${under.service}/${under.instance}`,
+      );
+    }
+    return remote;
+  }
+}
+
+function local(wal: OpenLog): ReachedLog {
+  return {
+    stats: () => Promise.resolve(wal.stats()),
+    dump: (options) => dumpItems(wal, options),
+    evict: (options) => wal.evict(options),
+    compact: () => wal.compact(),
+    forget: (kind, shipper) => wal.forget(kind, shipper),
+    verify: (signal, onProgress) =>
+      wal.verify({
+        onProgress(records) {
+          // The walk has no other way to be ended.
+          signal.throwIfAborted();
+          onProgress(records);
+        },
+      }),
+    [Symbol.asyncDispose]: () => wal.close(),
+  };
+}

@@ -1,0 +1,69 @@
+// What can be asked of a running log over its control socket. Shapes in and out are those of the API.
+
+import { WalError } from '../errors.js';
+import type { VerifyReport } from '../log/verify.js';
+import type { CompactReport, EvictOptions, EvictReport } from '../reports.js';
+import type { ControlCall, Routes } from './control.js';
+import type { DumpOptions, DumpSource } from './dump.js';
+import { dumpItems } from './dump.js';
+
+/** What the routes need of an open log. */
+export interface RoutedWal extends DumpSource {
+  evict(options: EvictOptions): Promise<EvictReport>;
+  compact(): Promise<CompactReport>;
+  verify(options: { onProgress?: (records: number) => void }): Promise<VerifyReport>;
+  forget(kind: string, shipper: string): Promise<{ records: number }>;
+}
+
+export function walRoutes(wal: RoutedWal): Routes {
+  return {
+    'GET /v1/stats': () => wal.stats(),
+    'GET /v1/dump': ({ query }) => dumpItems(wal, dumpOptionsOf(query)),
+    'POST /v1/evict': ({ body }) => {
+      const { kind, maxBytes, maxAgeMs } = fieldsOf(body);
+      return wal.evict({
+        ...(kind !== undefined && { kind: textOf('kind', kind) }),
+        ...(maxBytes !== undefined && { maxBytes: numberOf('maxBytes', maxBytes) }),
+        ...(maxAgeMs !== undefined && { maxAgeMs: numberOf('maxAgeMs', maxAgeMs) }),
+      });
+    },
+    'POST /v1/compact': () => wal.compact(),
+    'POST /v1/verify': ({ signal }: ControlCall) =>
+      // Nobody waits for the report any more: thrown here, it ends the walk.
+      wal.verify({ onProgress: () => signal.throwIfAborted() }),
+    'POST /v1/forget': ({ body }) => {
+      const { kind, shipper } = fieldsOf(body);
+      return wal.forget(textOf('kind', kind), textOf('shipper', shipper));
+    },
+  };
+}
+
+function dumpOptionsOf(query: URLSearchParams): DumpOptions {
+  const options: DumpOptions = {};
+  for (const [name, value] of query) {
+    if (name === 'kind') options.kind = value;
+    else if (name === 'gaps' || name === 'quarantine') options[name] = value === 'true';
+    else if (name === 'from' || name === 'to' || name === 'limit') options[name] = Number(value);
+    else
+      throw new WalError(
+        'WAL_CONFIG',
+        `dump has no option '${name}'; there are kind, from, to, limit, gaps, quarantine`,
+      );
+  }
+  return options;
+}
+
+function fieldsOf(body: unknown): Record<string, unknown> {
+  if (typeof body === 'object' && body !== null && !Array.isArray(body)) return { ...body };
+  throw new WalError('WAL_CONFIG', 'expected a JSON object as the body');
+}
+
+function textOf(name: string, value: unknown): string {
+  if (typeof value === 'string') return value;
+  throw new WalError('WAL_CONFIG', `expected ${name} to be a string, got ${JSON.stringify(value)}`);
+}
+
+function numberOf(name: string, value: unknown): number {
+  if (typeof value === 'number') return value;
+  throw new WalError('WAL_CONFIG', `expected ${name} to be a number, got ${JSON.stringify(value)}`);
+}
