@@ -1,5 +1,6 @@
-// A disk that refuses commits when it is told to. Stands between LevelDB's bindings and whoever writes: the log
-// under test knows nothing of it.
+// A disk that refuses commits when it is told to, in both ways in which LevelDB leaves a refused one: written or not.
+// Stands between LevelDB's bindings and whoever writes, so that the log under test knows nothing of it. A disk that
+// is really full, on a file system of its own, is test/crash/full-disk.test.ts.
 
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -20,6 +21,7 @@ interface Written {
 
 export class Disk {
   #refusals: Refusal[] = [];
+  #isSound = true;
 
   /** Takes its place under every database of this process. */
   static async make(): Promise<Disk> {
@@ -47,6 +49,17 @@ export class Disk {
   /** The next commits are refused, one after the other. */
   refuse(...refusals: Refusal[]): void {
     this.#refusals.push(...refusals);
+    this.#isSound = false;
+  }
+
+  /** Whether nothing was refused, nor is to be, since all was well. */
+  get isSound(): boolean {
+    return this.#isSound;
+  }
+
+  /** The log has written all that was refused: unless more is to come, all is well. */
+  settled(): void {
+    this.#isSound = this.#refusals.length === 0;
   }
 
   /** Whatever was to come is not. */

@@ -4,7 +4,7 @@ import * as fc from 'fast-check';
 import { withFolder } from '../helpers/folder.js';
 import { Disk } from './disk.js';
 import type { Refusal } from './disk.js';
-import type { Cursor, Kind, Receiver } from './subject.js';
+import type { About, Cursor, Kind, Receiver } from './subject.js';
 import { CURSORS, Subject } from './subject.js';
 
 interface Command {
@@ -25,32 +25,43 @@ function command<T extends readonly unknown[]>(
 
 const kinds = fc.constantFrom<Kind>('log', 'audit');
 const cursors = fc.constantFrom<Cursor>(...CURSORS);
-const receivers = fc.constantFrom<Receiver>('up', 'up', 'up', 'down', 'refusing', 'liar', 'poison');
-const refusals = fc.array(
-  fc.record<Refusal>({ with: fc.constantFrom('full', 'error'), isThere: fc.boolean() }),
-  { minLength: 1, maxLength: 3 },
-);
+const failing = fc.constantFrom<Receiver>('down', 'refusing', 'liar', 'poison');
+const abouts = fc.constantFrom<About>('nothing', 'appending', 'shipping');
+const refusals = (how: Refusal['with']) =>
+  fc.array(fc.record<Refusal>({ with: fc.constant(how), isThere: fc.boolean() }), {
+    minLength: 1,
+    maxLength: 3,
+  });
 const counts = fc.integer({ min: 1, max: 30 });
-const sizes = fc.oneof(fc.integer({ min: 0, max: 50 }), fc.integer({ min: 500, max: 4000 }));
+const sizes = fc.oneof(
+  fc.integer({ min: 0, max: 50 }),
+  fc.integer({ min: 500, max: 4000 }),
+  fc.integer({ min: 10_000, max: 20_000 }),
+);
+const ms = (min: number, max: number) => fc.tuple(fc.integer({ min, max }));
 
 const COMMANDS: readonly [weight: number, command: fc.Arbitrary<Command>][] = [
+  [3, command('append', fc.tuple(kinds, sizes), (s, kind, bytes) => s.append(kind, bytes))],
   [
-    6,
-    command('append', fc.tuple(kinds, counts, sizes), (s, kind, count, bytes) =>
-      s.append(kind, count, bytes),
+    5,
+    command('appendMany', fc.tuple(kinds, counts, sizes), (s, kind, count, bytes) =>
+      s.appendMany(kind, count, bytes),
     ),
   ],
   [2, command('appendAtOnce', fc.tuple(kinds, counts), (s, kind, count) => s.appendAtOnce(kind, count))],
   [1, command('offer', fc.tuple(kinds), (s, kind) => s.offer(kind))],
-  [6, command('ship', fc.tuple(cursors, receivers), (s, cursor, receiver) => s.ship(cursor, receiver))],
+  [3, command('ship', fc.tuple(cursors), (s, cursor) => s.ship(cursor, 'up'))],
+  [3, command('sinkFails', fc.tuple(cursors, failing), (s, cursor, how) => s.ship(cursor, how))],
   [1, command('evict', fc.tuple(fc.integer({ min: 0, max: 60_000 })), (s, bytes) => s.evict(bytes))],
-  [1, command('evictOlder', fc.tuple(fc.integer({ min: 0, max: 100_000 })), (s, ms) => s.evictOlder(ms))],
-  [1, command('advance', fc.tuple(fc.integer({ min: 1, max: 3_000_000 })), (s, ms) => s.advance(ms))],
-  [1, command('jump', fc.tuple(fc.integer({ min: -100_000_000, max: 100_000_000 })), (s, ms) => s.jump(ms))],
+  [1, command('evictOlder', ms(0, 100_000), (s, age) => s.evictOlder(age))],
+  [1, command('timePasses', ms(1, 3_000_000), (s, by) => s.advance(by))],
+  [1, command('clockJumps', ms(-100_000_000, 100_000_000), (s, by) => s.jump(by))],
   [1, command('compact', fc.tuple(), (s) => s.compact())],
-  [2, command('reopen', fc.tuple(), (s) => s.reopen())],
-  [2, command('crash', fc.tuple(fc.boolean()), (s, withAppend) => s.crash(withAppend))],
-  [2, command('refuse', fc.tuple(refusals), (s, given) => s.refuse(given))],
+  [1, command('close', fc.tuple(kinds, fc.nat(5)), (s, kind, appends) => s.close(kind, appends))],
+  [1, command('reopen', fc.tuple(), (s) => s.reopen())],
+  [2, command('crash', fc.tuple(abouts), (s, about) => s.crash(about))],
+  [1, command('diskIsFull', fc.tuple(refusals('full')), (s, given) => s.refuse(given))],
+  [1, command('diskFails', fc.tuple(refusals('error')), (s, given) => s.refuse(given))],
 ];
 const CORRUPT = command('corrupt', fc.tuple(fc.nat(9), fc.nat(10_000_000)), (s, where, bit) =>
   s.corrupt(where, bit),
@@ -63,40 +74,43 @@ function sequences(corrupts: boolean): fc.Arbitrary<Command[]> {
   return fc.array(fc.oneof(...weighted), { minLength: 3, maxLength: 20 });
 }
 
-const LIMIT_MS = 40 * 60_000;
+/** Shrinking runs sequences, too; a first answer soon is worth more than the shortest late. */
+const SEARCH_MS_MAX = 30 * 60_000;
 
 export interface RunOptions {
   runs: number;
   seed: number;
-  /** Where in the tree of examples a failing one is, as fast-check told it. */
-  path?: string;
+  /** Where in the tree of examples a failing one is, as a failure told it. */
+  path?: string | undefined;
   corrupts: boolean;
+  /** Called after each sequence that kept the promises. */
+  onKept?: () => void;
 }
 
-/** Runs so many sequences, each on a log of its own. Rejects with the shortest that breaks a promise. */
-export async function checkSequences({ runs, seed, path, corrupts }: RunOptions): Promise<void> {
+/** Runs so many sequences, each on a log of its own. Rejects with the shortest that breaks a promise, and how to have it again. */
+export async function checkSequences({ runs, seed, path, corrupts, onKept }: RunOptions): Promise<void> {
   const disk = await Disk.make();
-  const holds = async (commands: readonly Command[]) => {
+  const keepsItsPromises = async (commands: readonly Command[]) => {
     await withFolder(async (folder) => {
       disk.relent();
-      const subject = await Subject.open(folder, disk);
-      try {
-        for (const { run } of commands) {
-          await run(subject);
-          await subject.check();
-        }
-        await subject.end();
-      } finally {
-        await subject.close();
+      await using subject = await Subject.open(folder, disk);
+      for (const { run } of commands) {
+        await run(subject);
+        await subject.check();
       }
+      await subject.end();
     });
+    onKept?.();
   };
-  await fc.assert(fc.asyncProperty(sequences(corrupts), holds), {
+  const details = await fc.check(fc.asyncProperty(sequences(corrupts), keepsItsPromises), {
     numRuns: runs,
     seed,
     ...(path !== undefined && { path }),
     includeErrorInReport: true,
-    // Shrinking runs sequences, too; a first answer soon is worth more than the shortest late.
-    plugins: [fc.interruptAfterTimeLimit(LIMIT_MS, { failOnInterrupt: true })],
+    plugins: [fc.interruptAfterTimeLimit(SEARCH_MS_MAX, { failOnInterrupt: true })],
   });
+  if (!details.failed) return;
+  const where = `--seed ${seed}${details.counterexamplePath === null ? '' : ` --path ${details.counterexamplePath}`}`;
+  const again = `npm run test:model -- ${where}${corrupts ? ' --corrupts' : ''}`;
+  throw new Error(`${fc.defaultReportMessage(details)}\n\nAgain: ${again}`);
 }

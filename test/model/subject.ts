@@ -1,8 +1,9 @@
 // A log under test and all that can happen to it, each as one call that leaves it quiet and the model told.
 
+import { createHash } from 'node:crypto';
 import { cpSync } from 'node:fs';
 import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { WalError } from '../../lib/errors.js';
 import type { WalOptions } from '../../lib/config.js';
@@ -15,16 +16,16 @@ import { Wal } from '../../lib/wal.js';
 import { ManualClock } from '../helpers/manual-clock.js';
 import { turns, until } from '../helpers/until.js';
 import type { Disk, Refusal } from './disk.js';
-import { Model } from './model.js';
+import { LOG_BYTES, MAX_BYTES, Model } from './model.js';
 
 export const CURSORS = ['log/default', 'audit/default', 'audit/second'] as const;
 export type Cursor = (typeof CURSORS)[number];
 export type Kind = 'log' | 'audit';
 /** `poison`: it takes everything but one record in seven. `liar`: its receipts don't add up. */
 export type Receiver = 'up' | 'down' | 'refusing' | 'liar' | 'poison';
+/** What a process was about when it was gone. */
+export type About = 'nothing' | 'appending' | 'shipping';
 
-/** Bytes that the log stream may hold, as little as a stream can be bounded to. */
-const LOG_BYTES = 65_536;
 const POISON = 7;
 /** Sends after which a receiver that takes nothing was tried enough. */
 const TRIES = 3;
@@ -55,7 +56,9 @@ export class Subject {
   readonly #clock = new JumpingClock();
   readonly #model = new Model();
   #wal!: Wal<Record<string, object>>;
-  #opens = 0;
+  /** Of the folder that is the log's now: each crash leaves one behind. */
+  #crashes = 0;
+  #isClosing = false;
   #records = 0;
 
   private constructor(folder: string, disk: Disk) {
@@ -71,7 +74,7 @@ export class Subject {
   }
 
   get #varDir(): string {
-    return join(this.#folder, `var-${this.#opens}`);
+    return join(this.#folder, `var-${this.#crashes}`);
   }
 
   /** A disk that refuses what opening has to write is tried again, as a service would be started again. */
@@ -92,7 +95,7 @@ export class Subject {
       instance: 'main',
       varDir: this.#varDir,
       clock: this.#clock,
-      maxBytes: 1_048_576,
+      maxBytes: MAX_BYTES,
       maxAgeMs: 3_600_000,
       reserveBytes: 0,
       streams: { log: { maxBytes: LOG_BYTES }, audit: { shippers: ['default', 'second'] } },
@@ -100,44 +103,67 @@ export class Subject {
     return Wal.open<Record<string, object>>(options);
   }
 
-  async append(kind: Kind, count: number, bytes: number): Promise<void> {
-    const records = Array.from({ length: count }, () => ({ n: ++this.#records, text: 'x'.repeat(bytes) }));
-    const appended =
-      count === 1
-        ? this.#wal.append(kind, records[0]!).then((receipt) => [receipt])
-        : this.#wal.appendMany(kind, records);
-    await this.#taken(kind, records, appended);
+  async append(kind: Kind, bytes: number): Promise<void> {
+    const record = this.#record(bytes);
+    await this.#taken(kind, [record], alone(this.#wal.append(kind, record)));
+  }
+
+  async appendMany(kind: Kind, count: number, bytes: number): Promise<void> {
+    const records = Array.from({ length: count }, () => this.#record(bytes));
+    await this.#taken(kind, records, this.#wal.appendMany(kind, records));
   }
 
   /** Several callers at once: each is told for itself. */
   async appendAtOnce(kind: Kind, callers: number): Promise<void> {
-    const records = Array.from({ length: callers }, () => ({ n: ++this.#records }));
-    const appended = records.map((record) => this.#wal.append(kind, record));
-    for (const [n, one] of appended.entries()) {
-      await this.#taken(
-        kind,
-        [records[n]!],
-        one.then((receipt) => [receipt]),
-      );
-    }
+    const records = Array.from({ length: callers }, () => this.#record());
+    const appended = records.map((record) => alone(this.#wal.append(kind, record)));
+    const taken = records.map((record, n) => this.#taken(kind, [record], appended[n]!));
+    await Promise.all(taken);
   }
 
   offer(kind: Kind): void {
-    this.#wal.offer(kind, { n: ++this.#records });
+    const record = this.#record();
+    if (!this.#wal.offer(kind, record)) this.#model.refuse(record);
   }
 
+  /** One of its own, of about so many bytes that hardly deflate. */
+  #record(bytes = 0): { n: number; text: string } {
+    const n = ++this.#records;
+    const hash = createHash('shake256', { outputLength: Math.ceil((bytes * 3) / 4) + 1 });
+    return { n, text: hash.update(String(n)).digest('base64').slice(0, bytes) };
+  }
+
+  /** Tells the model what a caller was told. */
   async #taken(
     kind: Kind,
     records: readonly { n: number }[],
     appended: Promise<readonly { id: string; seq: number }[]>,
   ): Promise<void> {
     try {
-      for (const [n, { id, seq }] of (await appended).entries())
-        this.#model.acknowledge(kind, id, seq, records[n]!.n);
+      const receipts = await appended;
+      assert.is(receipts.length, records.length, 'all or nothing');
+      for (const [n, { id, seq }] of receipts.entries()) this.#model.acknowledge(kind, id, seq, records[n]!);
     } catch (error) {
-      // Refused, or unknown: nothing was promised.
-      if (!(error instanceof WalError) || !['WAL_FULL', 'WAL_IO'].includes(error.code)) throw error;
+      if (!(error instanceof WalError)) throw error;
+      this.#checkRefusal(kind, records, error);
+      // Unknown, says `WAL_IO`: it may be there. Every other code says that it is not.
+      if (error.code !== 'WAL_IO') for (const record of records) this.#model.refuse(record);
     }
+  }
+
+  /** Whether there was a reason to reject an append. */
+  #checkRefusal(kind: Kind, records: readonly object[], error: WalError): void {
+    if (error.code === 'WAL_CLOSED' && this.#isClosing) return;
+    if (!['WAL_FULL', 'WAL_IO'].includes(error.code)) throw error;
+    if (!this.#disk.isSound) return;
+    assert.is(error.code, 'WAL_FULL', 'a sound disk takes everything');
+    assert.is(kind, 'audit', 'promise 3: a stream that drops its oldest always takes more');
+    const { storedBytes } = this.#wal.stats().streams[kind]!;
+    const bytes = storedBytes + Buffer.byteLength(JSON.stringify(records));
+    assert.ok(
+      bytes > MAX_BYTES / 2,
+      `promise 4: 'audit' is full only where it fills its budget, not with ${bytes}`,
+    );
   }
 
   /** Ships one cursor: until nothing is left where its receiver takes it, else for a few tries. */
@@ -174,7 +200,7 @@ export class Subject {
     });
   }
 
-  #sinkOf(cursor: Cursor, receiver: Receiver, onSend: () => void): Sink {
+  #sinkOf(cursor: Cursor, receiver: Receiver, onSend: () => void, onArrived = () => {}): Sink {
     return {
       // Of its own: an outage of one receiver is not one of another, or of a later one.
       name: `${cursor}-${++this.#records}`,
@@ -189,8 +215,9 @@ export class Subject {
         if (receiver === 'liar') return { accepted: lines.length - 1 };
         const isPoison = (line: WireLine) =>
           receiver === 'poison' && 'record' in line && Number(line.record['n']) % POISON === 0;
-        this.#model.arrive(cursor, lines);
         const rejected = lines.filter(isPoison).map(({ id }) => ({ id, reason: 'poison' }));
+        this.#model.arrive(cursor, lines, new Set(rejected.map(({ id }) => id)));
+        onArrived();
         return { accepted: lines.length - rejected.length, rejected };
       },
     };
@@ -221,20 +248,61 @@ export class Subject {
     this.#wal = await this.#open();
   }
 
-  /** The process is gone, with what it had in memory and was about to do. */
-  async crash(withAppend: boolean): Promise<void> {
+  /** Closes amid appends: each is told what became of it, and what comes later is refused. */
+  async close(kind: Kind, appends: number): Promise<void> {
+    const records = Array.from({ length: appends }, () => this.#record());
+    const appended = records.map((record) => alone(this.#wal.append(kind, record)));
+    this.#isClosing = true;
+    const closed = this.#wal.close();
+    const late = this.#record();
+    const taken = records.map((record, n) => this.#taken(kind, [record], appended[n]!));
+    await Promise.all([...taken, this.#taken(kind, [late], alone(this.#wal.append(kind, late))), closed]);
+    this.#isClosing = false;
+    this.#wal = await this.#open();
+  }
+
+  /**
+   * The process is gone, with what it had in memory and was about to do: the log goes on from a copy of the folder
+   * as it was at that moment, with another instance. What the last one did afterwards never happened.
+   */
+  async crash(about: About): Promise<void> {
     const last = this.#wal;
     // A copy takes a moment: what a new handle would do to the files meanwhile is no state of any moment.
     this.#disk.relent();
     await this.#settle();
-    // Its end is not waited for: whether it is in what is left is anybody's guess.
-    const going = withAppend ? last.append('audit', { n: ++this.#records }) : Promise.resolve();
-    const from = this.#varDir;
-    this.#opens++;
-    cpSync(from, this.#varDir, { recursive: true, filter: (path) => !path.endsWith('.sock') });
-    await going;
+    if (about === 'shipping') {
+      await this.#crashWhileShipping();
+    } else {
+      // Its end is not waited for: whether it is in what is left is anybody's guess.
+      const going = about === 'appending' ? last.append('audit', this.#record()) : Promise.resolve();
+      this.#leave();
+      // In the life that was left, it may be refused for a budget that is used up.
+      await going.catch(() => {});
+    }
     await last.close();
     this.#wal = await this.#open();
+  }
+
+  /** After the receiver has a batch, and before it is acknowledged. */
+  async #crashWhileShipping(): Promise<void> {
+    const gone = { is: false };
+    const leave = () => {
+      if (!gone.is) this.#leave();
+      gone.is = true;
+    };
+    const sink = this.#sinkOf('audit/default', 'up', () => assert.not(gone.is), leave);
+    const shipper = this.#wal.ship('audit', sink, { lingerMs: 0, batchMax: 10 });
+    await until(() => gone.is || shipper.state.at === 'idle', 'a batch arrives');
+    leave();
+    await shipper.stop();
+  }
+
+  /** Copies the log's folder as it is. Never its LOCK: to open that file is to drop the lock of who holds it. */
+  #leave(): void {
+    const from = this.#varDir;
+    this.#crashes++;
+    const isCopied = (path: string) => basename(path) !== 'LOCK' && !path.endsWith('.sock');
+    cpSync(from, this.#varDir, { recursive: true, filter: isCopied });
   }
 
   /** The disk refuses what comes next. */
@@ -245,9 +313,11 @@ export class Subject {
   /** A bit of some file changes while nobody has it open. */
   async corrupt(where: number, bit: number): Promise<void> {
     await this.#wal.close();
-    this.#model.isDamaged = true;
+    this.#model.damage();
     const folder = join(this.#varDir, 'nv-wal', 'model', 'main', 'db');
-    const names = (await readdir(folder)).filter((name) => /\.(ldb|log)$/.test(name)).toSorted();
+    const names = (await readdir(folder))
+      .filter((name) => /\.(ldb|log)$|^MANIFEST-|^CURRENT$/.test(name))
+      .toSorted();
     const path = join(folder, names[where % Math.max(1, names.length)] ?? '');
     const bytes = names.length > 0 ? await readFile(path) : Buffer.alloc(0);
     if (bytes.length > 0) {
@@ -269,21 +339,21 @@ export class Subject {
     this.#model.check({ stats: this.#wal.stats(), items, report: await this.#wal.verify() });
   }
 
-  /** Until what was refused is written again, and the bounds are kept. */
+  /** Until what was refused is written again, and what the bounds ask for is done. */
   async #settle(): Promise<void> {
-    for (let quiet = 0; quiet < 2;) {
-      const flushed = { is: false };
-      const flushing = this.#wal.evict({ kind: 'log', maxBytes: LOG_BYTES }).then(() => (flushed.is = true));
+    for (let round = 0; round < 2; round++) {
+      const settled = { is: false };
+      // Evicts nothing: waits for what waits for the disk, and its turn after the evictions that are under way.
+      const everything = { kind: 'log', maxBytes: Number.MAX_SAFE_INTEGER };
+      const settling = this.#wal.evict(everything).then(() => (settled.is = true));
+      settling.catch(() => {});
       await until(() => {
         this.#clock.advance(1);
-        return flushed.is;
+        return settled.is;
       }, 'the disk takes what waits');
-      await flushing;
-      quiet++;
     }
-    // Nothing is on its way, so nothing is held.
-    assert.ok(this.#wal.stats().streams['log']!.storedBytes <= LOG_BYTES, 'promise 3: bounded');
     await turns(1);
+    this.#disk.settled();
   }
 
   /** What is left is delivered: then every receiver has everything. */
@@ -294,10 +364,15 @@ export class Subject {
     this.#model.checkDelivered(this.#wal.stats());
   }
 
-  async close(): Promise<void> {
+  async [Symbol.asyncDispose](): Promise<void> {
     this.#disk.relent();
     await this.#wal.close();
   }
+}
+
+/** The receipt of one append, as appendMany would give it. */
+async function alone<T>(appended: Promise<T>): Promise<readonly T[]> {
+  return [await appended];
 }
 
 function parseLine(line: string): WireLine {
