@@ -248,6 +248,8 @@ async function makeIdentity(
   { dir, create, clock }: StartOptions,
 ): Promise<LogIdentity | undefined> {
   if (!create || (await store.scanKeys({ gte: '!', lt: '"' }, 1)).length > 0) return undefined;
+  // With a mark beside it, an empty database is no new one: LevelDB has dropped the whole of its log file without a word.
+  if (await readMark(dir)) return undefined;
   const identity = { logId: newId(), ...create, created: clock.now() };
   try {
     await writeIdentity(store, identity);

@@ -194,4 +194,27 @@ it('a bit flipped in a table never changes a record or a position', () => flips(
 it('a bit flipped in the write-ahead log of the database never changes a record or a position', () =>
   flips('.log', 15));
 
+it('a new log whose only log file LevelDB drops without a word is still that log, and all of it is lost and counted', async () => {
+  await withLog({ repairs: true }, async (log, { dir, clock }) => {
+    const { logId } = log.identity;
+    await appendEntries(log, 'log', [5, 5]);
+    await log.close();
+    const database = databaseFolder(dir);
+    const [name] = (await readdir(database)).filter((file) => file.endsWith('.log'));
+    const bytes = await readFile(join(database, name!));
+    // The length of the first record, of all that are there: for LevelDB, it goes on behind the end and was never finished.
+    bytes[5]! |= 0x40;
+    await writeFile(join(database, name!), bytes);
+    const opened = await openLog(dir, clock, { repairs: true });
+    try {
+      assert.is(opened.identity.logId, logId);
+      const { lastSeq, cursors } = opened.stream('log');
+      assert.is(lastSeq, 10);
+      assert.is(cursors.get('default')?.lost, 10);
+    } finally {
+      await opened.close();
+    }
+  });
+});
+
 it.run();
