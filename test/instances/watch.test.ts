@@ -1,3 +1,5 @@
+// How long a log has been left alone: told by a table of signs and times.
+
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Watch } from '../../lib/instances/watch.js';

@@ -1,4 +1,4 @@
-// A shipper and the real receiver, over HTTP: while it is there, while it is not, and for a long time.
+// A shipper and the real receiver, over HTTP, while it is there and while it is not; and what a long delivery leaves on the disk.
 
 import { randomBytes } from 'node:crypto';
 import { suite } from 'uvu';
@@ -43,14 +43,11 @@ it('both kinds arrive over one sink, each line as it was appended, and nothing i
         assert.is(wal.stats().streams[kind]!.storedBytes, 0);
       }
       for (const [kind, expected] of ids) {
-        const lines = [];
-        for await (const { id, line } of receiver.store.lines(kind))
-          lines.push([id, JSON.parse(String(line))]);
-        assert.is(lines.length, expected.length);
+        const lines = new Map<string, unknown>();
+        for await (const { id, line } of receiver.store.lines(kind)) lines.set(id, JSON.parse(String(line)));
+        assert.is(lines.size, expected.length);
         for (const [n, id] of expected.entries()) {
-          const seq = n + 1;
-          const found = lines.find(([other]) => other === id);
-          assert.equal(found?.[1], { id, seq, kind, record: auditRecord(n % 700) });
+          assert.equal(lines.get(id), { id, seq: n + 1, kind, record: auditRecord(n % 700) });
         }
       }
     });
@@ -90,7 +87,7 @@ it('a receiver that is not there: the backlog waits, and one event says so; back
   });
 });
 
-it('200,000 records later, disk and memory are where they were', async () => {
+it('100,000 records later, the disk holds no more than what is on its way', async () => {
   await withWal({ maxBytes: 64 * MIB }, async (wal) => {
     let sentBytes = 0;
     const sink: Sink = {
@@ -101,29 +98,24 @@ it('200,000 records later, disk and memory are where they were', async () => {
       },
     };
     const shipper = wal.ship('log', sink, { lingerMs: 0 });
-    const rssBefore = process.memoryUsage.rss();
     let diskMost = 0;
-    let rssMost = 0;
     // Far apart enough that deflating finds little to repeat.
     const noise = randomBytes(4 * MIB).toString('base64');
     const text = (n: number) => noise.slice((n * 400) % 5_000_000, ((n * 400) % 5_000_000) + 400);
-    for (let round = 0; round < 400; round++) {
+    for (let round = 0; round < 200; round++) {
       await wal.appendMany(
         'log',
         Array.from({ length: 500 }, (_, n) => ({ text: text(round * 500 + n) })),
       );
-      await until(() => cursorOf(wal, 'log').backlogRecords < 20_000);
-      if (round % 20 !== 0) continue;
-      diskMost = Math.max(diskMost, await diskBytes(wal.dir));
-      rssMost = Math.max(rssMost, process.memoryUsage.rss() - rssBefore);
+      await until(() => cursorOf(wal, 'log').backlogRecords < 5000);
+      if (round % 10 === 0) diskMost = Math.max(diskMost, await diskBytes(wal.dir));
     }
     await shipper.idle();
-    assert.ok(sentBytes > 50 * MIB, `${sentBytes} bytes`);
-    assert.ok(diskMost < 45 * MIB, `${diskMost} bytes of disk`);
-    assert.ok(rssMost < 250 * MIB, `${rssMost} bytes of memory`);
+    assert.ok(sentBytes > 25 * MIB, `${sentBytes} bytes`);
+    assert.ok(diskMost < 15 * MIB, `${diskMost} bytes of disk`);
     await wal.compact();
     assert.ok((await diskBytes(wal.dir)) < 5 * MIB);
-    assert.is(cursorOf(wal, 'log').delivered, 200_000);
+    assert.is(cursorOf(wal, 'log').delivered, 100_000);
   });
 });
 
