@@ -73,21 +73,27 @@ function sequences(corrupts: boolean): fc.Arbitrary<Command[]> {
   return fc.array(fc.oneof(...weighted), { minLength: 3, maxLength: 20 });
 }
 
-/** Shrinking runs sequences, too; a first answer soon is worth more than the shortest late. */
-const SEARCH_MS_MAX = 30 * 60_000;
-
 export interface RunOptions {
   runs: number;
   seed: number;
   /** Where in the tree of examples a failing one is, as a failure told it. */
   path?: string | undefined;
   corrupts: boolean;
+  /** How long to run and, on a failure, to look for a shorter one, in ms. */
+  searchMsMax: number;
   /** Called after each sequence that kept the promises. */
   onKept?: () => void;
 }
 
 /** Runs so many sequences, each on a log of its own. Rejects with the shortest that breaks a promise, and how to have it again. */
-export async function checkSequences({ runs, seed, path, corrupts, onKept }: RunOptions): Promise<void> {
+export async function checkSequences({
+  runs,
+  seed,
+  path,
+  corrupts,
+  searchMsMax,
+  onKept,
+}: RunOptions): Promise<void> {
   const disk = await Disk.make();
   const keepsItsPromises = async (commands: readonly Command[]) => {
     await withFolder(async (folder) => {
@@ -106,7 +112,7 @@ export async function checkSequences({ runs, seed, path, corrupts, onKept }: Run
     seed,
     ...(path !== undefined && { path }),
     includeErrorInReport: true,
-    plugins: [fc.interruptAfterTimeLimit(SEARCH_MS_MAX, { failOnInterrupt: true })],
+    plugins: [fc.interruptAfterTimeLimit(searchMsMax, { failOnInterrupt: true })],
   });
   if (!details.failed) return;
   const where = `--seed ${seed}${details.counterexamplePath === null ? '' : ` --path ${details.counterexamplePath}`}`;
