@@ -110,7 +110,8 @@ export async function checkSequences({
   const details = await fc.check(fc.asyncProperty(sequences(corrupts), keepsItsPromises), {
     numRuns: runs,
     seed,
-    ...(path !== undefined && { path }),
+    // One that is had again is not to be shrunk again.
+    ...(path !== undefined && { path, endOnFailure: true }),
     includeErrorInReport: true,
     plugins: [fc.interruptAfterTimeLimit(searchMsMax, { failOnInterrupt: true })],
   });
