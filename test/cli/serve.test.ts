@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { cp, mkdir, readdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { pathToFileURL } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { openLevelStore, openPostgresStore } from '../../lib/ingest/index.js';
@@ -128,13 +129,14 @@ it('takes the keys of tokens from a URL, which no other key may stand beside', a
   });
 });
 
-it('says what to install where the package pg is not', async () => {
+it('says what to install where an optional package is not', async () => {
   await withFolder(async (folder) => {
-    // The program and all that it needs, but for the one package that is optional.
+    // The program and all that it needs, but for the packages that are optional.
     await cp(join(MAIN, '../../..'), folder, { recursive: true });
     await mkdir(join(folder, 'node_modules'));
     for (const name of await readdir(MODULES)) {
-      if (name !== 'pg') await symlink(join(MODULES, name), join(folder, 'node_modules', name));
+      if (name !== 'pg' && name !== '@nats-io')
+        await symlink(join(MODULES, name), join(folder, 'node_modules', name));
     }
     const main = join(folder, 'lib/cli/main.js');
     const ran = spawnSync(process.execPath, [
@@ -146,6 +148,11 @@ it('says what to install where the package pg is not', async () => {
     ]);
     assert.is(ran.status, 2);
     assert.is(ran.stderr.toString(), "nv-wal: the PostgreSQL store needs the package 'pg': npm install pg\n");
+    const index = pathToFileURL(join(folder, 'lib/index.js')).href;
+    const making = `(await import('${index}')).jetStreamSink({ servers: 'nats://host:1', stream: 'WAL' })`;
+    const made = spawnSync(process.execPath, ['--input-type=module', '-e', making]);
+    assert.is(made.status, 1);
+    assert.match(made.stderr.toString(), 'npm install @nats-io/transport-node');
   });
 });
 

@@ -7,7 +7,7 @@ import { WalError } from '../../errors.js';
 import type { Batch, Receipt, SendContext, Sink } from '../sink.js';
 import { SinkError } from '../sink.js';
 import type { Connection } from './jetstream/connection.js';
-import { connectTo } from './jetstream/connection.js';
+import { checkInstalled, connectTo } from './jetstream/connection.js';
 import { failureOf, meaningOf } from './jetstream/failure.js';
 import type { Line } from './jetstream/line.js';
 import { linesIn } from './jetstream/line.js';
@@ -37,12 +37,14 @@ const ENDS_MAX = 1000;
  * ```
  *
  * `send` rejects with a `SinkError`; with the signal's reason where `signal` fired before every line was acknowledged;
- * with `WAL_CLOSED` after `close`, and with `WAL_CONFIG` where a package is missing. `close` waits for what is on its way.
+ * with `WAL_CLOSED` after `close`. `close` waits for what is on its way.
  *
- * @throws {WalError} `WAL_CONFIG` naming the option that does not fit.
+ * @throws {WalError} `WAL_CONFIG` naming the option that does not fit, or the package that is missing.
  */
 export function jetStreamSink(options: JetStreamSinkOptions, clock: Clock = systemClock): Sink {
-  return new JetStreamSink(checkJetStreamOptions(options), clock);
+  const config = checkJetStreamOptions(options);
+  checkInstalled();
+  return new JetStreamSink(config, clock);
 }
 
 class JetStreamSink implements Sink {

@@ -58,19 +58,23 @@ async function addCredentials(
   }
 }
 
-/** Loaded where it is used: who delivers elsewhere need not install it. */
+/** Loaded where they are used: who delivers elsewhere need not install them. */
 async function importNats() {
-  try {
-    return {
-      transport: await import('@nats-io/transport-node'),
-      jetstream: await import('@nats-io/jetstream'),
-    };
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw cause;
-    throw new WalError(
-      'WAL_CONFIG',
-      `jetStreamSink needs two packages: npm install @nats-io/transport-node @nats-io/jetstream`,
-      { cause },
-    );
+  return {
+    transport: await import('@nats-io/transport-node'),
+    jetstream: await import('@nats-io/jetstream'),
+  };
+}
+
+/** @throws {WalError} `WAL_CONFIG` where a package is missing: now, not when the first batch is to be sent. */
+export function checkInstalled(): void {
+  for (const name of ['@nats-io/transport-node', '@nats-io/jetstream']) {
+    try {
+      import.meta.resolve(name);
+    } catch (cause) {
+      throw new WalError('WAL_CONFIG', `jetStreamSink needs the package '${name}': npm install ${name}`, {
+        cause,
+      });
+    }
   }
 }
