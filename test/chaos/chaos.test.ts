@@ -14,10 +14,12 @@ import { withChild } from '../helpers/child.js';
 import { withCompiled } from '../helpers/compile.js';
 import { withFolder } from '../helpers/folder.js';
 import { natsMissing } from '../helpers/nats.js';
+import { postgresMissing } from '../helpers/postgres.js';
 import { skipIf } from '../helpers/skip.js';
 import type { ChaosRecord, Destination, RunningDestination } from './destination.js';
 import { jetStream } from './jetstream.js';
 import { level } from './level.js';
+import { postgres } from './postgres.js';
 import type { ProducerPlan } from './producer.js';
 
 const it = suite('chaos');
@@ -31,7 +33,8 @@ const KILLS = 2;
 
 /** One after the other: each has the machine to itself. */
 const DESTINATIONS: readonly { destination: Destination; missing: string | false; share: number }[] = [
-  { destination: level, missing: false, share: 3_000 },
+  { destination: level, missing: false, share: 2_000 },
+  { destination: postgres, missing: postgresMissing, share: 1_000 },
   { destination: jetStream, missing: natsMissing, share: 1_000 },
 ];
 

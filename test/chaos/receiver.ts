@@ -1,13 +1,18 @@
 // The receiver, and what makes bad records bad: some are refused by id, others spoil the whole request.
 
 import { gunzipSync } from 'node:zlib';
-import { createIngestHandler, openLevelStore, serveIngest } from '../../lib/ingest/index.js';
+import {
+  createIngestHandler,
+  openLevelStore,
+  openPostgresStore,
+  serveIngest,
+} from '../../lib/ingest/index.js';
 import type { IngestHandler, IngestStore } from '../../lib/ingest/index.js';
 import { SECRET } from './producer.js';
 
-/** Arguments: the folder of the store. Says its URL when it listens. */
-export async function receive([dir = '']: string[]): Promise<void> {
-  const store = await openLevelStore(dir);
+/** Argument: the store, by its folder or its URL. Says its URL when it listens. */
+export async function receive([place = '']: string[]): Promise<void> {
+  const store = await (place.startsWith('postgres:') ? openPostgresStore(place) : openLevelStore(place));
   const auth = { issuer: 'chaos', audience: 'chaos', secret: SECRET };
   const handler = spoiled(createIngestHandler({ store: choosy(store), auth }));
   const { url } = await serveIngest({ handler });
