@@ -4,8 +4,9 @@
 //
 //   db.repair     a copy that is being repaired
 //   db.repaired   one that is ready
+//   db.aside      the database itself, out of the way while its files are changed
 //   db.damaged-…  what was there before
-//   db.guard      held by whoever repairs
+//   db.guard      held by whoever works on any of these
 
 import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
@@ -53,9 +54,12 @@ const PADDING_BYTES = 65_536;
 /** Problems that a message names. */
 const PROBLEMS_MAX = 5;
 
-/** Whether a repair was interrupted: the database is then not what it seems to be. */
+/** Whether a repair, or a change of its files, was interrupted: the database is then not what it seems to be. */
 export async function isInterrupted(dir: string): Promise<boolean> {
-  return (await isFolder(join(dir, 'db.repaired'))) || (await isFolder(join(dir, 'db.repair')));
+  for (const name of ['db.aside', 'db.repaired', 'db.repair']) {
+    if (await isFolder(join(dir, name))) return true;
+  }
+  return false;
 }
 
 /**
@@ -130,13 +134,15 @@ export async function whileClosed(
   clock: Clock,
   change: (database: string) => Promise<void>,
 ): Promise<void> {
-  const aside = join(dir, 'db.repaired');
+  await finish(dir, clock);
+  const aside = join(dir, 'db.aside');
   await rename(databaseFolder(dir), aside);
   try {
+    // Who opens it looks for the folder aside once it is open: either is seen by the other.
     if (await isHeld(aside)) throw heldError(dir);
     await change(aside);
   } finally {
-    await finish(dir, clock);
+    await bringBack(dir, clock);
   }
 }
 
@@ -231,8 +237,22 @@ async function identityOf(store: Store, dir: string): Promise<LogIdentity | unde
   }
 }
 
+/**
+ * Puts the database that is aside in its place again. Whatever is there meanwhile is the beginning of somebody who
+ * looked for a database and found none: also while it is held, because whoever holds it is about to leave.
+ */
+async function bringBack(dir: string, clock: Clock): Promise<void> {
+  const aside = join(dir, 'db.aside');
+  if (!(await isFolder(aside))) return;
+  const database = databaseFolder(dir);
+  if (await isFolder(database)) await rename(database, await freeName(dir, clock.now()));
+  await rename(aside, database);
+  await syncFolder(dir);
+}
+
 /** Puts a repaired database in place. Returns where the one before it is now. Can be interrupted anywhere and called again. */
 async function finish(dir: string, clock: Clock): Promise<string | undefined> {
+  await bringBack(dir, clock);
   await rm(join(dir, 'db.repair'), { recursive: true, force: true });
   const repaired = join(dir, 'db.repaired');
   if (!(await isFolder(repaired))) return undefined;

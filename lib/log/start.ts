@@ -61,28 +61,35 @@ export async function startLog(options: StartOptions): Promise<Started> {
   let found = await lookAtFiles(options);
   for (;;) {
     if (found) repairs.push(await room.for(() => repairOrRefuse(options, found!, repairs.length)));
-    const opened = await room.for(() => open(options));
-    try {
-      const migrated = await migrate(opened, options.dir, options);
-      const state = await lookInside(opened, options);
-      if (!('problems' in state)) {
-        return {
-          store: opened,
-          ...state,
-          migrated,
-          lost: repairs.flatMap(({ lost }) => lost),
-          recovered: repairs.length > 0 ? repairs.map(({ message }) => message).join('; ') : undefined,
-          full: room.given,
-        };
-      }
-      found = state;
-    } catch (error) {
-      await opened.close();
-      found = damageOf(error);
-      if (!found) throw error;
-      continue;
+    const opened = await room.for(() => openAndLook(options));
+    if (!('problems' in opened)) {
+      return {
+        ...opened,
+        lost: repairs.flatMap(({ lost }) => lost),
+        recovered: repairs.length > 0 ? repairs.map(({ message }) => message).join('; ') : undefined,
+        full: room.given,
+      };
     }
-    await opened.close();
+    found = opened;
+  }
+}
+
+/** The open database and what is in it, or what is wrong with that; then it is closed again. */
+async function openAndLook(
+  options: StartOptions,
+): Promise<Pick<Started, 'store' | 'identity' | 'streams' | 'migrated'> | Damage> {
+  const store = await open(options);
+  try {
+    const migrated = await migrate(store, options.dir, options);
+    const found = await lookInside(store, options);
+    if (!('problems' in found)) return { store, ...found, migrated };
+    await store.close();
+    return found;
+  } catch (error) {
+    await store.close();
+    const damage = damageOf(error);
+    if (!damage) throw error;
+    return damage;
   }
 }
 
@@ -106,18 +113,20 @@ class Room {
         return await use();
       } catch (error) {
         if (!isDiskFull(error)) throw error;
-        if (!(await this.#makeSome())) throw fullError(this.#options.dir, error);
+        if (!(await this.#make())) throw fullError(this.#options.dir, error);
         this.given = true;
       }
     }
   }
 
-  /** Does the next thing that is left and gives room; false where nothing is, or where that needs more than there is. */
-  async #makeSome(): Promise<boolean> {
-    try {
-      for (let make; (make = this.#left.shift());) if (await make()) return true;
-    } catch (error) {
-      if (!isDiskFull(error)) throw error;
+  async #make(): Promise<boolean> {
+    for (let make = this.#left.shift(); make; make = this.#left.shift()) {
+      try {
+        if (await make()) return true;
+      } catch (error) {
+        // It needs a little room itself.
+        if (!isDiskFull(error)) throw error;
+      }
     }
     return false;
   }
@@ -196,6 +205,11 @@ async function open({ dir, create }: StartOptions): Promise<Store> {
     const condition = await conditionOf(dir, 0);
     await setUnclean(dir);
     const store = await openStore(database, condition.is === 'absent' && create !== undefined);
+    // Not before it is open: whoever put the database aside meanwhile has seen this, or is seen here.
+    if (await isInterrupted(dir)) {
+      await store.close();
+      throw new WalError('WAL_LOCKED', `${dir} is being worked on`);
+    }
     if (condition.is === 'absent') await syncFolder(dir);
     return store;
   } catch (error) {
