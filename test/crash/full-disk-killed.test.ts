@@ -8,10 +8,14 @@ import { skipIf } from '../helpers/skip.js';
 import { checkLedger } from './damage-promises.js';
 import { FullDiskLab } from './full-disk-lab.js';
 import { cannotMount, withDisk } from './full-disk-mount.js';
-import { rounds } from './long.js';
+import { rounds, seedOfRun } from './long.js';
+import { Dice } from './points-random.js';
 
 const suiteOf = suite('crash/full-disk-killed');
 const it = skipIf(suiteOf, cannotMount);
+const seed = seedOfRun();
+process.stdout.write(`crash/full-disk-killed: WAL_SEED=${seed}\n`);
+const dice = new Dice(seed);
 const PROCESS = new URL('full-disk-process.ts', import.meta.url);
 
 type Acknowledged = ['log' | 'audit', id: string, number: number][];
@@ -20,7 +24,7 @@ type Acknowledged = ['log' | 'audit', id: string, number: number][];
 async function runAndKill(varDir: string, first: number, lab: FullDiskLab): Promise<void> {
   await withChild(PROCESS, [varDir, String(first)], async (child) => {
     assert.is(await child.next(), 'open');
-    const until = performance.now() + 300 + Math.random() * rounds(700, 2500);
+    const until = performance.now() + dice.integer(300, rounds(1000, 2800));
     let next: Promise<unknown> | undefined;
     while (performance.now() < until) {
       next ??= child.next();
