@@ -24,8 +24,8 @@ export interface DeliverJob {
   readonly recordsPerEntry: number;
 }
 
-/** Where a backlog is delivered: to who only counts lines, or to the receiver with one of its stores. */
-export type Destination = 'count' | 'level' | 'postgres';
+/** Where a backlog is delivered: to who only counts lines, to the receiver with one of its stores, or to a broker. */
+export type Destination = 'count' | 'level' | 'postgres' | 'jetstream';
 
 /** What one measurement says. */
 export interface Measurement {
@@ -35,7 +35,7 @@ export interface Measurement {
   latencyP99Ms?: number;
   /** User and system time of all threads of the process that appends or delivers. */
   cpuUsPerRecord: number;
-  /** The same of the receiver, and of the database behind it. */
+  /** The same of the receiver and of the database behind it, or of the broker. */
   receiverCpuUsPerRecord?: number;
   loopDelayP99Ms: number;
   /** What the process wrote to the disk, by the kernel's account: whole pages, again where a page is written again. */
@@ -51,7 +51,7 @@ export interface Request {
   readonly job: Job;
   /** An empty folder for this measurement alone. */
   readonly dir: string;
-  /** `http://127.0.0.1:<port>` of the sink. */
+  /** Of the destination: `http://127.0.0.1:<port>`, or `nats://<user>:<password>@127.0.0.1:<port>/<stream>`. */
   readonly sinkUrl: string;
   /** Where to write a CPU profile of what is measured. */
   readonly profile?: string;

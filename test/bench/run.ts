@@ -38,11 +38,10 @@ export async function runWorkload(workload: Workload, options: RunOptions): Prom
   const names: ContenderName[] = [...workload.against, 'wal'];
   if (profiles !== undefined) await mkdir(profiles, { recursive: true });
   await using destination = await startDestination(workload.destination ?? 'count', modules, dir);
-  const { sink } = destination;
   const children = names.map((name) => ({ name, child: new Child(join(modules, 'subject.js'), [name]) }));
   const measurements: Partial<Record<ContenderName, Measurement[]>> = {};
   try {
-    const { url: sinkUrl } = (await sink.next()) as { url: string };
+    const sinkUrl = await destination.url();
     const turns = Math.min(repetitions, workload.repetitionsMax ?? repetitions);
     for (let n = 0; n < turns; n++) {
       // The one that goes first changes, too.

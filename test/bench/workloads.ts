@@ -37,6 +37,8 @@ export interface Extent {
   /** For receivers that keep what comes. */
   readonly keptBacklog: number;
   readonly keptRepetitionsMax: number;
+  /** For the broker, which takes them one by one. */
+  readonly brokerBacklog: number;
 }
 
 export const FULL: Extent = {
@@ -47,6 +49,7 @@ export const FULL: Extent = {
   smallBacklog: 200_000,
   keptBacklog: 200_000,
   keptRepetitionsMax: 9,
+  brokerBacklog: 100_000,
 };
 
 /** For CI: to see that it runs, and roughly how fast. */
@@ -58,6 +61,7 @@ export const SHORT: Extent = {
   smallBacklog: 20_000,
   keptBacklog: 20_000,
   keptRepetitionsMax: 1,
+  brokerBacklog: 10_000,
 };
 
 export function workloadsOf(extent: Extent): Workload[] {
@@ -123,6 +127,13 @@ export function workloadsOf(extent: Extent): Workload[] {
       name: 'receive-postgres',
       title: 'delivery to the receiver, PostgreSQL store',
       destination: 'postgres',
+    },
+    {
+      ...kept,
+      job: { ...kept.job, records: extent.brokerBacklog },
+      name: 'deliver-jetstream',
+      title: 'delivery to JetStream, file store synced every 2 min',
+      destination: 'jetstream',
     },
   ];
 }

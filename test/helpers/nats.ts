@@ -58,6 +58,7 @@ export interface NatsServer {
   /** SIGKILL, and start again on what it left. */
   kill(): Promise<void>;
   start(): Promise<void>;
+  pid(): number;
   /** Ends it in peace, and removes its folder. */
   stop(): Promise<void>;
 }
@@ -157,6 +158,7 @@ jetstream: { store_dir: ${JSON.stringify(folder)} }\nauthorization: { users: ${U
       managed(async (manager) => (await manager.streams.info(stream)).state.messages),
     kill: () => end('SIGKILL'),
     start,
+    pid: () => server?.pid ?? 0,
     stop: async () => {
       await end('SIGTERM');
       await rm(folder, { recursive: true, force: true });

@@ -1,8 +1,8 @@
 // This library, as a service uses it: everything at its default but the reserve, which is written once in a
 // log's life and would be measured here each time.
 
-import type { LogRecord } from '../../../lib/index.js';
-import { Wal, httpSink } from '../../../lib/index.js';
+import type { LogRecord, Sink } from '../../../lib/index.js';
+import { Wal, httpSink, jetStreamSink } from '../../../lib/index.js';
 import type { Contender } from './contender.js';
 
 /** What the library sends its tokens with, and the receiver takes. */
@@ -31,6 +31,14 @@ export async function fill(
   }
 }
 
+/** By what the address says: a stream of a broker, or a receiver. */
+function sinkTo(address: string): Sink {
+  const { protocol, host, username, password, pathname } = new URL(address);
+  if (protocol !== 'nats:') return httpSink({ baseUrl: address, token: TOKEN });
+  const user = { name: username, password };
+  return jetStreamSink({ servers: `nats://${host}`, stream: pathname.slice(1), user });
+}
+
 export const wal: Contender = {
   openAppender: async ({ dir }) => {
     const log = await openWal(dir);
@@ -47,7 +55,7 @@ export const wal: Contender = {
     await fill(log, records, job.records, job.recordsPerEntry);
     return {
       deliver: async () => {
-        await log.ship('log', httpSink({ baseUrl: sinkUrl, token: TOKEN })).idle();
+        await log.ship('log', sinkTo(sinkUrl)).idle();
         return log.stats().streams['log']?.shippers['default']?.delivered ?? 0;
       },
       close: () => log.close(),
