@@ -8,6 +8,7 @@ import { seqsOnDisk } from '../helpers/log.js';
 import { rejectsWith } from '../helpers/rejection.js';
 import { deferred } from '../helpers/sink.js';
 import { turns } from '../helpers/until.js';
+import type { WriterBench } from '../helpers/writer.js';
 import { withWriter } from '../helpers/writer.js';
 
 const it = suite('log/commit-settling');
@@ -17,46 +18,43 @@ async function refusesAfterwards(commit: () => Promise<void>, number: number): P
   if (number === 1) throw new Error('it was there');
 }
 
-it('a disk that refuses for good rejects what is written, what is being encoded and what waits', async () => {
+/** A disk that refuses for good once it is told to, while one append is being written and a large one encoded. */
+async function withDoomedDisk(
+  use: (bench: WriterBench, appended: readonly Promise<unknown>[], refuse: () => void) => Promise<void>,
+): Promise<void> {
   const failed = deferred<void>();
   const write = async () => {
     await failed.promise;
     throw new Error('disk on fire');
   };
-  await withWriter({ write }, async ({ append, writer }) => {
-    const written = append('log', [1]);
+  await withWriter({ write }, async (bench) => {
+    const written = bench.append('log', [1]);
     await turns();
-    const text = randomBytes(DEFLATE_BYTES_MIN).toString('hex');
+    const text = randomBytes(4 * DEFLATE_BYTES_MIN).toString('hex');
     const json = JSON.stringify({ text });
-    const encoded = writer.append([{ kind: 'log', records: [json] }], json.length, 0);
+    const encoded = bench.writer.append([{ kind: 'log', records: [json] }], json.length, 0);
     // In the turn in which the large one goes to the thread pool.
     await turns(1);
+    await use(bench, [...written, encoded], () => failed.resolve());
+  });
+}
+
+it('a disk that refuses for good rejects what is written, what is being encoded and what waits', async () => {
+  await withDoomedDisk(async ({ append, writer }, appended, refuse) => {
     const waiting = [...append('log', [2]), writer.change(() => {})];
-    failed.resolve();
-    const refused = [...written, encoded, ...waiting];
+    refuse();
+    const refused = [...appended, ...waiting];
     await Promise.all(refused.map((promise) => rejectsWith(promise, 'WAL_IO', 'disk on fire')));
     await rejectsWith(append('log', [3])[0]!, 'WAL_IO');
     assert.is(writer.waitingBytes, 0);
-    await writer.close();
   });
 });
 
 it('close ends where the disk refuses for good while a group is being encoded', async () => {
-  const failed = deferred<void>();
-  const write = async () => {
-    await failed.promise;
-    throw new Error('disk on fire');
-  };
-  await withWriter({ write }, async ({ append, writer }) => {
-    const written = append('log', [1]);
-    await turns();
-    const text = randomBytes(4 * DEFLATE_BYTES_MIN).toString('hex');
-    const json = JSON.stringify({ text });
-    const encoded = writer.append([{ kind: 'log', records: [json] }], json.length, 0);
-    await turns(1);
+  await withDoomedDisk(async ({ writer }, appended, refuse) => {
     const closed = writer.close();
-    failed.resolve();
-    await Promise.all([...written, encoded].map((promise) => rejectsWith(promise, 'WAL_IO')));
+    refuse();
+    await Promise.all(appended.map((promise) => rejectsWith(promise, 'WAL_IO')));
     await closed;
   });
 });
