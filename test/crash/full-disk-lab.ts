@@ -99,6 +99,12 @@ export class FullDiskLab {
     }
   }
 
+  /** Opens it and waits for its reserve, which is written behind the open: a disk that is filled meanwhile has none. */
+  async openWithReserve(options: { reserveBytes: number } = { reserveBytes: RESERVE_BYTES }): Promise<void> {
+    await this.open(options);
+    await this.pass(async () => (await this.reserveBytes()) === options.reserveBytes);
+  }
+
   async reserveBytes(): Promise<number> {
     try {
       return (await stat(join(this.wal.dir, 'reserve'))).size;

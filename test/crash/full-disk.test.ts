@@ -61,7 +61,7 @@ it('over and over, a full disk heals by giving up logs; audit is refused at most
 
 it('where nothing can be given up, appends are refused, all that is there is shipped, and it heals when there is room', async () => {
   await withLab(48, async (lab, disk) => {
-    await lab.open();
+    await lab.openWithReserve();
     await disk.leave(4 * MIB);
     while (await lab.append('audit', 20));
     await disk.leave(0);
@@ -133,7 +133,7 @@ it('close ends in each phase, and loses nothing that was acknowledged', async ()
   for (const [phase, bring] of Object.entries(phases)) {
     for (const reserveBytes of [0, RESERVE_BYTES]) {
       await withLab(48, async (lab, disk) => {
-        await lab.open({ reserveBytes });
+        await lab.openWithReserve({ reserveBytes });
         await disk.leave(4 * MIB);
         await bring(lab, disk);
         await disk.leave(40 * MIB);
@@ -148,9 +148,9 @@ it('close ends in each phase, and loses nothing that was acknowledged', async ()
 
 it('on a full disk a log opens by giving up its reserve, and heals', async () => {
   await withLab(64, async (lab, disk) => {
-    await lab.open();
+    await lab.openWithReserve();
     await fillWithLogs(lab, 26);
-    await lab.append('audit', 5);
+    await lab.append('audit', 100);
     await lab.wal.close();
     await disk.leave(0);
     await lab.open();
@@ -210,7 +210,7 @@ it('a damaged database on a full disk is repaired in the room of the reserve, or
   const { remove } = await import('./damage-trial.js');
   for (const reserveBytes of [0, RESERVE_BYTES]) {
     await withLab(64, async (lab, disk) => {
-      await lab.open({ reserveBytes });
+      await lab.openWithReserve({ reserveBytes });
       for (let n = 0; n < 10; n++) await lab.append('audit', 100);
       const { dir } = lab.wal;
       await lab.wal.close();

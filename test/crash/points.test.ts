@@ -72,8 +72,8 @@ class Log {
   /** Opens the log, or a copy of it so that the next service finds it as the dead one left it, and checks. */
   async check(): Promise<void> {
     const copy = `${this.#varDir}.copy`;
-    // The control socket is no part of the log, and can't be copied.
-    await cp(this.#varDir, copy, { recursive: true, filter: (path) => !path.endsWith('.sock') });
+    // The control socket, also one that has no name yet, is no part of the log, and can't be copied.
+    await cp(this.#varDir, copy, { recursive: true, filter: (path) => !/\.sock(\.new)?$/.test(path) });
     await this.#checkAt(copy, false);
     await rm(copy, { recursive: true, force: true });
   }
