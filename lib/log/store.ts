@@ -52,6 +52,8 @@ const WRITE_BUFFER_BYTES = 1_048_576;
  * 60 MiB of memory.
  */
 const BATCH_OPERATIONS_MAX = 64;
+/** Bytes of one table, about. */
+const TABLE_BYTES_MAX = 1_048_576;
 const SCAN_BYTES_MAX = 1_048_576;
 /** Rows asked of LevelDB at once; the high water mark in bytes usually ends a chunk before. */
 const SCAN_ROWS = 1000;
@@ -73,6 +75,8 @@ export async function openStore(dir: string, create: boolean): Promise<Store> {
     compression: false,
     // LevelDB maps up to a thousand tables otherwise, and RSS follows the size of the log.
     maxOpenFiles: 50,
+    // It keeps at least 64 of them mapped, whatever is asked for, and of 2 MiB each that is 128 MiB of RSS.
+    maxFileSize: TABLE_BYTES_MAX,
     // What a compaction writes before it deletes what it has read grows with it, up to a dozen buffers where LevelDB
     // lags behind: with 2 MiB, a folder was 40 MiB over its budget of 64 for a moment, with LevelDB's 4 MiB more yet.
     writeBufferSize: WRITE_BUFFER_BYTES,
