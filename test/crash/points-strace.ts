@@ -44,7 +44,12 @@ export async function runService(
   const said = join(how.folder, 'said');
   const stdout = await open(said, 'w');
   // A group of its own: strace that is killed would let the service live on.
-  const child = spawn(command!, args, { stdio: ['ignore', stdout.fd, 'pipe'], detached: true });
+  const child = spawn(command!, args, {
+    stdio: ['ignore', stdout.fd, 'pipe'],
+    detached: true,
+    // Strace counts the calls of each thread: with one that writes, the nth is the nth.
+    env: how.strace ? { ...process.env, UV_THREADPOOL_SIZE: '1' } : process.env,
+  });
   await stdout.close();
   const kill = () => {
     try {
