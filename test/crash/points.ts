@@ -104,7 +104,7 @@ const SYSTEM_CALLS: readonly Point[] = [
   whenRepaired('before a commit is written', 'write', logs, 4),
   whenRepaired('before a commit is synced', 'fdatasync', logs, 4),
   whenRepaired('before a table is deleted', unlinks, tables, 4),
-  whenRepaired('before a file is moved out', renames, allIn('db/lost'), 1),
+  whenRepaired('before a file is moved out', renames, allIn('db.repair/lost'), 1),
 ];
 
 /** The files that LevelDB may have in a folder of the log, and the folder. */
@@ -117,9 +117,12 @@ function allIn(folder: string): SystemCall['files'] {
   ];
 }
 
+/** What comes once in a life. */
+const ONCE: ReadonlySet<Death> = new Set(['before the first append', 'closing', 'closed']);
+
 const DEATH_POINTS: readonly Point[] = DEATHS.map((death) => ({
   name: `service: ${death}`,
-  nthMax: death.startsWith('an append') ? 60 : 8,
+  nthMax: death.startsWith('an append') ? 60 : ONCE.has(death) ? 1 : 8,
   kill: { at: death },
   ...(['the disk is full', 'a rejected write has healed'].includes(death) && { fullAtMax: 20 }),
 }));
