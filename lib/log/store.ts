@@ -57,6 +57,8 @@ const TABLE_BYTES_MAX = 1_048_576;
 const SCAN_BYTES_MAX = 1_048_576;
 /** Rows asked of LevelDB at once; the high water mark in bytes usually ends a chunk before. */
 const SCAN_ROWS = 1000;
+/** What an iterator may leave in memory when it is closed. */
+const SCAN_BYTES_LEFT_MAX = 16_384;
 
 /**
  * Opens the database in a folder; with `create`, makes it where there is none.
@@ -197,20 +199,29 @@ class LevelStore implements Store {
 
   async scan(range: KeyRange, options: ScanOptions): Promise<[string, Buffer][]> {
     const { limit, reverse = false, bytesMax = SCAN_BYTES_MAX, snapshot } = options;
-    const given = { ...range, limit, reverse, highWaterMarkBytes: bytesMax };
+    // The row above the limit is never read: asking for it is what empties the iterator in the end.
+    const given = { ...range, limit: limit + 1, reverse, highWaterMarkBytes: bytesMax };
     try {
       await using iterator = this.#db.iterator({
         ...given,
         ...(snapshot && { snapshot: snapshot as LevelSnapshot }),
       });
       const rows: [string, Buffer][] = [];
-      for (let bytes = 0; bytes < bytesMax;) {
-        const chunk = await iterator.nextv(SCAN_ROWS);
+      let bytes = 0;
+      while (bytes < bytesMax && rows.length < limit) {
+        const chunk = await iterator.nextv(Math.min(SCAN_ROWS, limit - rows.length));
         if (chunk.length === 0) break;
         for (const row of chunk) {
           rows.push(row);
           bytes += row[0].length + row[1].length;
         }
+      }
+      // A closed iterator keeps a copy of its last chunk until it is collected as garbage, and JavaScript's collector
+      // does not know of it: while records were delivered, memory grew by all that was read. Reading on at the end,
+      // where nothing is, empties it.
+      if (bytes > SCAN_BYTES_LEFT_MAX) {
+        iterator.seek(range.lt);
+        await iterator.nextv(1);
       }
       return rows;
     } catch (error) {

@@ -52,6 +52,21 @@ it('a scan ends with the row that reaches its bytes', async () => {
   });
 });
 
+it('what was read is not kept in memory that nobody counts', async () => {
+  await withStore(async (store) => {
+    await store.commit(rows(1, 16, 65_536));
+    const read = async (times: number) => {
+      while (times-- > 0) assert.is((await store.scan(ALL, { limit: 16 })).length, 16);
+    };
+    // So that what the process needs for it is there.
+    await read(20);
+    const before = process.memoryUsage.rss();
+    await read(200);
+    const grown = process.memoryUsage.rss() - before;
+    assert.ok(grown < 60 * 1_048_576, `200 MiB were read, and memory grew by ${grown} bytes`);
+  });
+});
+
 it('a snapshot stands still', async () => {
   await withStore(async (store) => {
     await store.commit(rows(1, 2));
