@@ -1,13 +1,12 @@
 // From options to an open log: a service's own, made where there is none, or one that exists, as tools open it.
 
-import { join } from 'node:path';
 import type { StreamPolicy, WalConfig, WalOptions } from './config.js';
 import { DEFAULTS, resolveConfig } from './config.js';
 import { WalError } from './errors.js';
 import { quietly } from './events.js';
 import { takeLog } from './instances/take.js';
-import { isFolder } from './log/folder.js';
 import type { LogOptions } from './log/log.js';
+import { hasDatabase } from './log/recover.js';
 import { Log } from './log/log.js';
 import { steps } from '../migrations/index.js';
 
@@ -38,7 +37,7 @@ export async function openExisting(dir: string, options: FolderOptions): Promise
     alerts: false as const,
   };
   const config = resolveConfig({ ...unbounded, ...options, service: 'any', varDir: dir, adopt: false });
-  if (!(await isFolder(join(dir, 'db')))) throw new WalError('WAL_CONFIG', `no log in ${dir}`);
+  if (!(await hasDatabase(dir))) throw new WalError('WAL_CONFIG', `no log in ${dir}`);
   // A tool that looks in for a moment holds nothing back, and leaves damage to whom the log belongs.
   const reserveBytes = options.reserveBytes ?? 0;
   const maxBytes = options.maxBytes ?? DEFAULTS.maxBytes;

@@ -4,7 +4,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { isInstanceName } from '../config.js';
-import { databaseFolder, isFolder } from '../log/folder.js';
+import { hasDatabase } from '../log/recover.js';
 import { isRemoved } from './removal.js';
 
 export interface Sibling {
@@ -37,7 +37,7 @@ export async function findSiblings(dir: string): Promise<Siblings> {
       if (await isOurs(path)) remains.push(path);
     } else if (isInstanceName(entry.name)) {
       const ours = await isOurs(path);
-      if (!ours || (await isFolder(databaseFolder(path)))) {
+      if (!ours || (await hasDatabase(path))) {
         logs.push({ instance: entry.name, dir: path, isOurs: ours });
       }
     }

@@ -56,10 +56,40 @@ const PROBLEMS_MAX = 5;
 
 /** Whether a repair, or a change of its files, was interrupted: the database is then not what it seems to be. */
 export async function isInterrupted(dir: string): Promise<boolean> {
-  for (const name of ['db.aside', 'db.repaired', 'db.repair']) {
-    if (await isFolder(join(dir, name))) return true;
+  return (await isAside(dir)) || (await isInRepair(dir));
+}
+
+async function isHeldFolder(database: string): Promise<boolean> {
+  return (await isFolder(database)) && (await isHeld(database));
+}
+
+async function isAside(dir: string): Promise<boolean> {
+  return await isFolder(join(dir, 'db.aside'));
+}
+
+async function isInRepair(dir: string): Promise<boolean> {
+  return (await isFolder(join(dir, 'db.repaired'))) || (await isFolder(join(dir, 'db.repair')));
+}
+
+/** Whether a log is in a folder: its database may be out of the way for a moment, or since a crash. */
+export async function hasDatabase(dir: string): Promise<boolean> {
+  return (await isFolder(databaseFolder(dir))) || (await isInterrupted(dir));
+}
+
+/**
+ * Puts a database back that a crash has left aside: only a name changes, so that those may who never repair.
+ *
+ * @throws {WalError} `WAL_LOCKED`: somebody lives who works on it.
+ */
+export async function putBack(dir: string, clock: Clock): Promise<void> {
+  if (!(await isAside(dir)) || (await isInRepair(dir))) return;
+  const giveBack = await holdGuard(dir);
+  try {
+    if (await isHeldFolder(databaseFolder(dir))) throw heldError(dir);
+    await bringBack(dir, clock);
+  } finally {
+    await giveBack();
   }
-  return false;
 }
 
 /**
@@ -74,7 +104,7 @@ export async function repair(context: RepairContext, found: Damage): Promise<Rep
   const database = databaseFolder(dir);
   const giveBack = await holdGuard(dir);
   try {
-    if ((await isFolder(database)) && (await isHeld(database))) throw heldError(dir);
+    if (await isHeldFolder(database)) throw heldError(dir);
     await finish(dir, context.clock);
     const condition = await conditionOf(dir);
     const damage = condition.is === 'damaged' ? merged(condition, found) : found;
@@ -243,7 +273,7 @@ async function identityOf(store: Store, dir: string): Promise<LogIdentity | unde
  */
 async function bringBack(dir: string, clock: Clock): Promise<void> {
   const aside = join(dir, 'db.aside');
-  if (!(await isFolder(aside))) return;
+  if (!(await isAside(dir))) return;
   const database = databaseFolder(dir);
   if (await isFolder(database)) await rename(database, await freeName(dir, clock.now()));
   await rename(aside, database);

@@ -14,7 +14,16 @@ import type { LogIdentity } from './open.js';
 import { loadStreams, newId, readIdentity, writeIdentity } from './open.js';
 import type { Loss } from './reconcile.js';
 import type { Damage, Repaired } from './recover.js';
-import { conditionOf, damageOf, holdGuard, isInterrupted, repair, whileClosed } from './recover.js';
+import {
+  conditionOf,
+  damageOf,
+  hasDatabase,
+  holdGuard,
+  isInterrupted,
+  putBack,
+  repair,
+  whileClosed,
+} from './recover.js';
 import { Reserve, isDiskFull } from './reserve.js';
 import type { StreamState } from './state.js';
 import type { Store } from './store.js';
@@ -158,13 +167,14 @@ function fullError(dir: string, cause: unknown): WalError {
 
 /** What is wrong with the database, by its files. They are looked at before LevelDB is: it deletes what it does not know. */
 async function lookAtFiles(options: StartOptions): Promise<Damage | undefined> {
-  const { dir, create } = options;
+  const { dir, create, repairs, clock } = options;
   const database = databaseFolder(dir);
-  const isThere = await isFolder(database);
-  if (!isThere && !create) throw new WalError('WAL_CONFIG', `no log in ${dir}`);
-  if (await isInterrupted(dir)) return { misfit: false, problems: [] };
-  const unclean = await isUnclean(dir);
+  if (!create && !(await hasDatabase(dir))) throw new WalError('WAL_CONFIG', `no log in ${dir}`);
   try {
+    if (!repairs) await putBack(dir, clock);
+    if (await isInterrupted(dir)) return { misfit: false, problems: [] };
+    const isThere = await isFolder(database);
+    const unclean = await isUnclean(dir);
     // Whoever works with it changes its files: they can't be looked at then.
     if (unclean && isThere && (await isHeld(database))) throw new WalError('WAL_LOCKED', `${dir} is held`);
     const condition = await conditionOf(dir, unclean ? Infinity : CHECKED_BYTES_MAX);

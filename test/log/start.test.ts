@@ -1,15 +1,17 @@
 // Opens that meet somebody else's work on the same folder.
 
-import { rename } from 'node:fs/promises';
+import { mkdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { systemClock } from '../../lib/clock.js';
 import { WalError } from '../../lib/errors.js';
+import { findSiblings } from '../../lib/instances/siblings.js';
 import { databaseFolder } from '../../lib/log/folder.js';
 import type { Log } from '../../lib/log/log.js';
-import { whileClosed } from '../../lib/log/recover.js';
+import { holdGuard, whileClosed } from '../../lib/log/recover.js';
 import { openStore } from '../../lib/log/store.js';
+import { Wal } from '../../lib/wal.js';
 import { withFolder } from '../helpers/folder.js';
 import { appendEntries, openLog, withLog } from '../helpers/log.js';
 import { rejectsWith } from '../helpers/rejection.js';
@@ -45,6 +47,31 @@ it('a database that a crash left aside is put back, and not what was begun in it
     const again = await openLog(dir, systemClock, { repairs: true });
     assert.is(again.stream('log').lastSeq, 3);
     await again.close();
+  });
+});
+
+it('who never repairs finds it aside and puts it back, unless somebody lives who works on it', async () => {
+  await withFolder(async (folder) => {
+    const dir = join(folder, 'worker-1');
+    await mkdir(dir);
+    const log = await openLog(dir, systemClock);
+    await log.addCursors([['log', 'default']]);
+    await appendEntries(log, 'log', [3]);
+    await log.close();
+    const giveBack = await holdGuard(dir);
+    await whileClosed(dir, systemClock, async () => {
+      await rejectsWith(Wal.openFolder(dir), 'WAL_LOCKED');
+    });
+    await giveBack();
+    await rename(databaseFolder(dir), join(dir, 'db.aside'));
+    const { logs } = await findSiblings(join(folder, 'main'));
+    assert.equal(
+      logs.map(({ instance }) => instance),
+      ['worker-1'],
+    );
+    const wal = await Wal.openFolder(dir);
+    assert.is(wal.stats().streams['log']?.lastSeq, 3);
+    await wal.close();
   });
 });
 
