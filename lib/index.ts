@@ -6,6 +6,7 @@ export type { AppendReceipt, CompactReport, EvictOptions, EvictReport } from './
 export { s2sTokenFromEnv, walOptionsFromEnv } from './environment.js';
 export type { AlertName, AlertOptions } from './alert-options.js';
 export type { HttpSinkOptions, S2sTokenOptions, StreamPolicy, TokenProvider, WalOptions } from './config.js';
+export { systemClock } from './clock.js';
 export type { Clock } from './clock.js';
 export { WalError } from './errors.js';
 export type { WalErrorCode } from './errors.js';

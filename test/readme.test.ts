@@ -26,6 +26,7 @@ async function runExample(heading: string): Promise<string> {
     const script = example
       .replace("'@nv/wal'", `'${join(root, 'lib/index.ts')}'`)
       .replace("'@nv/wal/ingest'", `'${join(root, 'lib/ingest/index.ts')}'`)
+      .replace("'@nv/wal/audit'", `'${join(root, 'lib/adapters/audit.ts')}'`)
       .replace("'level'", `'${import.meta.resolve('level')}'`);
     await writeFile(join(dir, 'example.mjs'), script);
     const tsx = import.meta.resolve('tsx');
@@ -44,6 +45,10 @@ it('the example runs as it stands', async () => {
 
 it('the example of a sink runs as it stands', async () => {
   assert.match(await runExample('### Write a sink'), /^[0-9A-Z]{16}:log:1 up\n$/);
+});
+
+it('the example of audit events runs as it stands', async () => {
+  assert.is(await runExample('### Audit'), 'u-2: payout begun\n');
 });
 
 it('every metric and every alert is in it', async () => {

@@ -1,0 +1,46 @@
+// What must not compile. Checked by `npm run check:types`; never run.
+
+import { createAudit, unended } from '../../lib/adapters/audit.js';
+import { Wal } from '../../lib/index.js';
+import type { AuditRecord } from '../../lib/index.js';
+
+interface Kinds {
+  audit: AuditRecord;
+  billing: { invoice: string };
+}
+
+const subject = { actor: 'me', action: 'look', resource: 'door' };
+
+export async function auditIsTyped(): Promise<void> {
+  const wal = await Wal.open<Kinds>({ service: 'types', streams: { billing: { whenFull: 'reject' } } });
+  const audit = createAudit({ wal, service: 'types' });
+  const { id } = await audit.record({ ...subject, outcome: 'ok', ctx: { requestId: 'r' }, data: 1 });
+  id.slice(1);
+  // @ts-expect-error what came of it is missing
+  await audit.record(subject);
+  // @ts-expect-error who did it is missing
+  await audit.record({ action: 'look', resource: 'door', outcome: 'ok' });
+  // @ts-expect-error a member too much
+  await audit.record({ ...subject, outcome: 'ok', severity: 3 });
+  // @ts-expect-error an actor is a name or an object
+  await audit.record({ ...subject, actor: 7, outcome: 'ok' });
+  // @ts-expect-error the link between begin and end is not the caller's
+  await audit.record({ ...subject, outcome: 'ok', ctx: { operation: 'mine' } });
+  // @ts-expect-error an operation that begins has no outcome yet
+  await audit.begin({ ...subject, outcome: 'ok' });
+  const operation = await audit.begin(subject);
+  await operation.end({ outcome: 'ok', resource: { door: 7 } });
+  // @ts-expect-error what came of it is missing
+  await operation.end({});
+  // @ts-expect-error it is the operation that ends, not another one
+  await operation.end({ outcome: 'ok', action: 'leave' });
+  for await (const { operation: begun, record } of unended(wal.read('audit')))
+    begun.slice(record.action.length);
+  // @ts-expect-error neither lines nor records
+  unended([1, 2]);
+  // @ts-expect-error no service
+  createAudit({ wal });
+  const logOnly = await Wal.open<{ billing: { invoice: string } }>({ service: 'types' });
+  // @ts-expect-error a log without an audit stream
+  createAudit({ wal: logOnly, service: 'types' });
+}
