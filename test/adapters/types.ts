@@ -1,6 +1,9 @@
 // What must not compile. Checked by `npm run check:types`; never run.
 
+import { createServer } from 'node:http';
+import fastify from 'fastify';
 import { createAudit, unended } from '../../lib/adapters/audit.js';
+import { gracefulShutdown } from '../../lib/adapters/shutdown.js';
 import { Wal } from '../../lib/index.js';
 import type { AuditRecord } from '../../lib/index.js';
 
@@ -43,4 +46,15 @@ export async function auditIsTyped(): Promise<void> {
   const logOnly = await Wal.open<{ billing: { invoice: string } }>({ service: 'types' });
   // @ts-expect-error a log without an audit stream
   createAudit({ wal: logOnly, service: 'types' });
+}
+
+export async function shutdownIsTyped(): Promise<void> {
+  const wal = await Wal.open<Kinds>({ service: 'types', streams: { billing: { whenFull: 'reject' } } });
+  gracefulShutdown({ wal, servers: [createServer(), fastify()], onDone: ({ code }) => code.toFixed() });
+  // @ts-expect-error a log is what it is about
+  gracefulShutdown({ servers: [] });
+  // @ts-expect-error nothing that closes
+  gracefulShutdown({ wal, servers: [{}] });
+  // @ts-expect-error no such signal
+  gracefulShutdown({ wal, signals: ['SIGNAL'] });
 }
