@@ -25,11 +25,14 @@ export interface AuditOptions {
 /** More about an event. `operation` is taken: it links the begin and the end of an operation. */
 export type AuditContext = Record<string, unknown> & { operation?: never };
 
+/** Someone or something: a name, or an object that says more. Not the promise of one. */
+export type AuditParty = string | ((object | Record<string, unknown>) & { then?: never });
+
 /** Who does what to what. */
 export interface AuditSubject {
-  actor: string | object;
+  actor: AuditParty;
   action: string;
-  resource: string | object;
+  resource: AuditParty;
   ctx?: AuditContext;
   data?: unknown;
 }

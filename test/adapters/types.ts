@@ -1,8 +1,11 @@
 // What must not compile. Checked by `npm run check:types`; never run.
 
 import { createServer } from 'node:http';
+import express from 'express';
+import type { Request } from 'express';
 import fastify from 'fastify';
 import { createAudit, unended } from '../../lib/adapters/audit.js';
+import { auditRequests as auditExpress } from '../../lib/adapters/express.js';
 import { gracefulShutdown } from '../../lib/adapters/shutdown.js';
 import { Wal } from '../../lib/index.js';
 import type { AuditRecord } from '../../lib/index.js';
@@ -31,6 +34,14 @@ export async function auditIsTyped(): Promise<void> {
   await audit.record({ ...subject, outcome: 'ok', ctx: { operation: 'mine' } });
   // @ts-expect-error an operation that begins has no outcome yet
   await audit.begin({ ...subject, outcome: 'ok' });
+  interface User {
+    id: string;
+  }
+  const user: User = { id: 'u-1' };
+  const anything: Record<string, unknown> = { door: 7 };
+  await audit.begin({ ...subject, actor: user, resource: anything, ctx: anything });
+  // @ts-expect-error the promise of an actor is none
+  await audit.begin({ ...subject, actor: Promise.resolve(user) });
   const operation = await audit.begin(subject);
   await operation.end({ outcome: 'ok', resource: { door: 7 } });
   // @ts-expect-error what came of it is missing
@@ -57,4 +68,30 @@ export async function shutdownIsTyped(): Promise<void> {
   gracefulShutdown({ wal, servers: [{}] });
   // @ts-expect-error no such signal
   gracefulShutdown({ wal, signals: ['SIGNAL'] });
+}
+
+export async function expressIsTyped(): Promise<void> {
+  const wal = await Wal.open({ service: 'types' });
+  const common = { wal, service: 'types' };
+  const app = express();
+  const audit = auditExpress<Request>({
+    ...common,
+    actor: (request) => request.get('x-user'),
+    failClosed: true,
+  });
+  app.use(auditExpress(common), audit);
+  app.get('/items/:id', audit, (_, response) => void response.json('fine'));
+  audit.failures.toFixed();
+  // @ts-expect-error the promise of an actor is none
+  auditExpress({ ...common, actor: async () => 'me' });
+  // @ts-expect-error no such option
+  auditExpress({ ...common, failOpen: true });
+  // @ts-expect-error nothing that routes are told by
+  auditExpress({ ...common, route: () => 7 });
+  // @ts-expect-error no log
+  auditExpress({ service: 'types' });
+  auditExpress({
+    ...common,
+    onEvent: (event) => event.type === 'audit-recovered' && event.failures.toFixed(),
+  });
 }
