@@ -6,6 +6,7 @@ import type { Request } from 'express';
 import fastify from 'fastify';
 import { createAudit, unended } from '../../lib/adapters/audit.js';
 import { auditRequests as auditExpress } from '../../lib/adapters/express.js';
+import { auditRequests as auditFastify } from '../../lib/adapters/fastify.js';
 import { gracefulShutdown } from '../../lib/adapters/shutdown.js';
 import { Wal } from '../../lib/index.js';
 import type { AuditRecord } from '../../lib/index.js';
@@ -94,4 +95,18 @@ export async function expressIsTyped(): Promise<void> {
     ...common,
     onEvent: (event) => event.type === 'audit-recovered' && event.failures.toFixed(),
   });
+}
+
+export async function fastifyIsTyped(): Promise<void> {
+  const wal = await Wal.open({ service: 'types' });
+  const common = { wal, service: 'types' };
+  const app = fastify();
+  await app.register(auditFastify, { ...common, actor: (request) => ({ name: request.hostname }) });
+  app.auditFailures().toFixed();
+  // @ts-expect-error no log
+  await app.register(auditFastify, { service: 'types' });
+  // @ts-expect-error yes is no boolean
+  await app.register(auditFastify, { ...common, failClosed: 'yes' });
+  // @ts-expect-error an actor is a name or an object
+  await app.register(auditFastify, { ...common, actor: () => 7 });
 }
