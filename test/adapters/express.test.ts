@@ -155,6 +155,10 @@ it('what does not fit is refused when it is made', () => {
   const options = { wal, service: 'test' };
   assert.throws(() => auditRequests({ ...options, skip: ['health'] }), /expected skip to be a list of paths/);
   assert.throws(() => auditRequests({ ...options, failClosed: 'yes' as never }), /expected failClosed/);
+  assert.throws(
+    () => auditRequests({ ...options, maxWaitMs: 0 }),
+    /expected maxWaitMs to be an integer from 1/,
+  );
   assert.throws(() => auditRequests({ ...options, actor: 'me' as never }), /expected actor to be a function/);
   assert.throws(() => auditRequests({ service: 'test' } as never), /expected wal to be an open Wal/);
 });

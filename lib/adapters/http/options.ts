@@ -21,6 +21,11 @@ export interface HttpAuditOptions<Request> {
    * it, such requests are answered, and counted as failures. @default false
    */
   failClosed?: boolean;
+  /**
+   * How long a request waits for each of its events, in ms: a disk that hangs must not hang the service. Beyond it, the
+   * event counts as one that can't be made durable; it may be there later. Integer, 1 to 600,000. @default 5000
+   */
+  maxWaitMs?: number;
   /** Called with what operators should know. What it throws is ignored. */
   onEvent?: (event: HttpAuditEvent) => void;
   /** For tests: another source of time. */
@@ -45,14 +50,20 @@ export const HEALTH_PATHS: readonly string[] = [
   '/metrics',
 ];
 
+export const WAIT_MS = 5000;
+const WAIT_MS_MAX = 600_000;
+
 /** @throws {WalError} `WAL_CONFIG` naming the option. */
 export function checkHttpOptions<Request>(options: HttpAuditOptions<Request>): void {
-  const { actor, skip = HEALTH_PATHS, failClosed = false, onEvent } = options;
+  const { actor, skip = HEALTH_PATHS, failClosed = false, maxWaitMs = WAIT_MS, onEvent } = options;
   if (actor !== undefined && typeof actor !== 'function') throw expected('actor', 'a function', actor);
   if (!Array.isArray(skip) || !skip.every((path) => typeof path === 'string' && path.startsWith('/'))) {
     throw expected('skip', 'a list of paths, each beginning with a slash', skip);
   }
   if (typeof failClosed !== 'boolean') throw expected('failClosed', 'true or false', failClosed);
+  if (!Number.isSafeInteger(maxWaitMs) || maxWaitMs < 1 || maxWaitMs > WAIT_MS_MAX) {
+    throw expected('maxWaitMs', `an integer from 1 to ${WAIT_MS_MAX}`, maxWaitMs);
+  }
   if (onEvent !== undefined && typeof onEvent !== 'function')
     throw expected('onEvent', 'a function', onEvent);
 }

@@ -3,13 +3,13 @@
 // knows: who has the whole answer has both events in the log.
 
 import type { ServerResponse } from 'node:http';
-import { systemClock } from '../../index.js';
+import { WalError, systemClock } from '../../index.js';
 import type { Clock } from '../../index.js';
 import { createAudit } from '../audit.js';
 import type { Audit, AuditOperation, AuditParty, AuditSubject } from '../audit.js';
 import { Failures } from './failures.js';
 import { holdAnswer } from './hold.js';
-import { HEALTH_PATHS, checkHttpOptions } from './options.js';
+import { HEALTH_PATHS, WAIT_MS, checkHttpOptions } from './options.js';
 import type { HttpAuditOptions } from './options.js';
 
 /** What the events tell of a request, as far as it is known when they are asked for. */
@@ -38,6 +38,7 @@ export class AuditedRequests<Request> {
   readonly #clock: Clock;
   readonly #skipped: ReadonlySet<string>;
   readonly #failClosed: boolean;
+  readonly #maxWaitMs: number;
   readonly #failures: Failures;
   /** A middleware that is mounted twice meets a request twice. */
   readonly #admitted = new WeakSet<ServerResponse>();
@@ -45,11 +46,13 @@ export class AuditedRequests<Request> {
   /** @throws {WalError} `WAL_CONFIG`: an option does not fit. */
   constructor(options: HttpAuditOptions<Request>) {
     checkHttpOptions(options);
-    const { wal, service, clock = systemClock, skip = HEALTH_PATHS, failClosed = false, onEvent } = options;
+    const { wal, service, clock = systemClock, onEvent } = options;
+    const { skip = HEALTH_PATHS, failClosed = false, maxWaitMs = WAIT_MS } = options;
     this.#audit = createAudit({ wal, service, clock });
     this.#clock = clock;
     this.#skipped = new Set(skip);
     this.#failClosed = failClosed;
+    this.#maxWaitMs = maxWaitMs;
     this.#failures = new Failures(onEvent);
   }
 
@@ -77,7 +80,7 @@ export class AuditedRequests<Request> {
     response.once('close', gone);
     let operation: AuditOperation;
     try {
-      operation = await this.#audit.begin(subjectOf(facts));
+      operation = await this.#inTime(this.#audit.begin(subjectOf(facts)));
     } catch (error) {
       this.#failures.failed(error);
       return !this.#failClosed;
@@ -100,7 +103,7 @@ export class AuditedRequests<Request> {
         const durationMs = Math.round((this.#clock.monotonic() - startedAt) * 1000) / 1000;
         const { actor, resource } = subjectOf(facts);
         const data = came === 'aborted' ? { durationMs } : { status: came, durationMs };
-        await operation.end({ outcome: outcomeOf(came), actor, resource, data });
+        await this.#inTime(operation.end({ outcome: outcomeOf(came), actor, resource, data }));
         this.#failures.succeeded();
         return true;
       } catch (error) {
@@ -109,6 +112,19 @@ export class AuditedRequests<Request> {
       }
     };
     return (came: number | 'aborted'): Promise<boolean> => (ending ??= append(came));
+  }
+
+  /** The receipt, or a failure after `maxWaitMs`: what comes later changes nothing for the request. */
+  async #inTime<T>(appended: Promise<T>): Promise<T> {
+    const settled = new AbortController();
+    const late = this.#clock.sleep(this.#maxWaitMs, settled.signal).then((): T => {
+      throw new WalError('WAL_IO', `not on disk after ${this.#maxWaitMs} ms; it may be later`);
+    });
+    try {
+      return await Promise.race([appended, late]);
+    } finally {
+      settled.abort();
+    }
   }
 }
 

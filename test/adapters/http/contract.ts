@@ -343,6 +343,27 @@ export function claims(it: Test, start: StartService): void {
     }
   });
 
+  it('a disk that hangs does not hang requests: an event that takes too long counts as one that failed', async () => {
+    const gate = new EventEmitter();
+    const hang = async () => void (await once(gate, 'open'));
+    for (const failClosed of [false, true]) {
+      const options = { log: intercepting('begin', hang), maxWaitMs: 2000, failClosed };
+      await withService(start, options, async ({ url, clock, failures, durable, audit }) => {
+        const answer = fetch(`${url}/items/7`);
+        await until(() => gate.listenerCount('open') > 0 && clock.pending > 0);
+        clock.advance(2000);
+        assert.is((await answer).status, failClosed ? 503 : 200);
+        assert.is(failures(), 1);
+        gate.emit('open');
+        await until(() => durable() === 1);
+        assert.equal(
+          (await audit()).map(({ outcome }) => outcome),
+          ['begun'],
+        );
+      });
+    }
+  });
+
   it('an actor that throws is an event that can not be written', async () => {
     const actor = () => {
       throw new Error('no session');
