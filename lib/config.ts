@@ -9,7 +9,10 @@ import { WalError } from './errors.js';
 import type { Clock } from './clock.js';
 import { systemClock } from './clock.js';
 import type { WalEvent } from './events.js';
+import type { Shaping } from './records.js';
 import { KIND_PATTERN, RECORD_BYTES_MAX } from './records.js';
+import type { ShapingOptions } from './shaping.js';
+import { shapingOf } from './shaping.js';
 
 export { checkInteger, expected } from './checks.js';
 
@@ -52,7 +55,7 @@ export interface WalOptions {
   clock?: Clock;
 }
 
-export interface StreamPolicy {
+export interface StreamPolicy extends ShapingOptions {
   /**
    * What happens when the log is full: `drop-oldest` gives its oldest records up, `reject` refuses new ones.
    * @default log: 'drop-oldest', audit: 'reject'; other kinds must say
@@ -70,6 +73,12 @@ export interface StreamPolicy {
   maxAgeMs?: number;
   /** Bytes of JSON that one record may have. Integer, 1 to 1,048,576. @default 1_048_576 */
   maxRecordBytes: number;
+}
+
+/** A stream's policy, checked, with every default filled in. */
+export interface StreamConfig extends Omit<StreamPolicy, keyof ShapingOptions> {
+  /** What is made of its records before anything keeps them; absent where nothing is. */
+  readonly shaping?: Shaping | undefined;
 }
 
 export interface HttpSinkOptions {
@@ -123,7 +132,7 @@ export interface WalConfig {
   readonly preferredInstance: string | undefined;
   readonly adopt: boolean;
   readonly varDir: string;
-  readonly streams: ReadonlyMap<string, Readonly<StreamPolicy>>;
+  readonly streams: ReadonlyMap<string, Readonly<StreamConfig>>;
   readonly maxBytes: number;
   readonly maxAgeMs: number;
   readonly reserveBytes: number;
@@ -200,7 +209,7 @@ function resolveStreams(
   maxAgeMs: number,
 ): WalConfig['streams'] {
   if (typeof given !== 'object' || given === null) throw expected('streams', 'an object', given);
-  const streams = new Map<string, Readonly<StreamPolicy>>();
+  const streams = new Map<string, Readonly<StreamConfig>>();
   for (const kind of new Set([...Object.keys(ALWAYS), ...Object.keys(given)])) {
     if (!KIND_PATTERN.test(kind))
       throw expected(`streams['${kind}']`, `a kind (${KIND_PATTERN.source})`, kind);
@@ -219,6 +228,7 @@ function resolveStreams(
       }
     }
     const at = (name: string) => `streams.${kind}.${name}`;
+    const shaping = shapingOf(kind, policy);
     streams.set(
       kind,
       Object.freeze({
@@ -231,6 +241,7 @@ function resolveStreams(
         ...(policy.maxBytes !== undefined && {
           maxBytes: checkInteger(at('maxBytes'), policy.maxBytes, 65_536),
         }),
+        ...(shaping && { shaping }),
       }),
     );
   }
@@ -270,6 +281,7 @@ const POLICY_NAMES: ReadonlySet<string> = new Set<keyof StreamPolicy>([
   'maxBytes',
   'maxAgeMs',
   'maxRecordBytes',
+  'schema',
 ]);
 
 export function isInstanceName(name: string): boolean {

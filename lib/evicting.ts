@@ -1,6 +1,6 @@
 // Evicting because somebody asks for it, by bytes and by age. What may go is log/retention.ts's to say.
 
-import type { StreamPolicy } from './config.js';
+import type { StreamConfig } from './config.js';
 import { checkInteger } from './checks.js';
 import { WalError } from './errors.js';
 import type { Eviction } from './log/evict.js';
@@ -11,7 +11,7 @@ import type { EvictOptions, EvictReport } from './reports.js';
 /** See `Wal.evict`. */
 export async function evictOnDemand(
   log: Log,
-  streams: ReadonlyMap<string, Readonly<StreamPolicy>>,
+  streams: ReadonlyMap<string, Readonly<StreamConfig>>,
   { kind, maxBytes, maxAgeMs }: EvictOptions,
   onEvicted: (eviction: Eviction) => void,
 ): Promise<EvictReport> {

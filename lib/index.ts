@@ -11,6 +11,7 @@ export type { Clock } from './clock.js';
 export { WalError } from './errors.js';
 export type { WalErrorCode } from './errors.js';
 export type { ReleaseReason, WalEvent } from './events.js';
+export type { KindsOf } from './kinds.js';
 export { migrateLog } from './migrate-log.js';
 export type { MigrateReport } from './migrate-log.js';
 export type { ImportOptions, ImportProblem, ImportReport } from './import/import.js';

@@ -1,6 +1,6 @@
 // The write side: what becomes of a record before it joins a commit. Checks, bounds, and calls that don't wait.
 
-import type { StreamPolicy } from './config.js';
+import type { StreamConfig } from './config.js';
 import { WalError, messageOf } from './errors.js';
 import type { WalEvent } from './events.js';
 import type { Log } from './log/log.js';
@@ -16,7 +16,7 @@ export interface IntakeContext {
   readonly log: Log;
   readonly retainer: Retainer;
   /** The policy of a kind; throws for an unknown one, and once the log is closed. */
-  readonly policyOf: (kind: string) => Readonly<StreamPolicy>;
+  readonly policyOf: (kind: string) => Readonly<StreamConfig>;
   readonly onEvent: (event: WalEvent) => void;
 }
 
@@ -38,8 +38,8 @@ export class Intake {
   /** See `Wal.append`. */
   async append(kind: string, record: unknown): Promise<AppendReceipt> {
     const { log, retainer, policyOf } = this.#context;
-    const { maxRecordBytes, commitDelayMs } = policyOf(kind);
-    const json = encodeRecord(kind, record, maxRecordBytes);
+    const { maxRecordBytes, commitDelayMs, shaping } = policyOf(kind);
+    const json = encodeRecord(kind, record, maxRecordBytes, shaping);
     const bytes = lineBytesMax(kind, 1, Buffer.byteLength(json));
     retainer.checkRoom(kind, bytes);
     const [place] = await log.append([{ kind, records: [json] }], bytes, commitDelayMs);
@@ -50,14 +50,16 @@ export class Intake {
   /** See `Wal.appendMany`. */
   async appendMany(kind: string, records: readonly unknown[]): Promise<AppendReceipt[]> {
     const { log, retainer, policyOf } = this.#context;
-    const { maxRecordBytes, commitDelayMs } = policyOf(kind);
+    const { maxRecordBytes, commitDelayMs, shaping } = policyOf(kind);
     if (!Array.isArray(records)) {
       throw new WalError('WAL_RECORD_INVALID', `expected records of '${kind}' to be an array`);
     }
     if (records.length === 0) return [];
     if (records.length > MANY_RECORDS_MAX) throw tooMany(`${records.length} records`);
     // Not `map`: it leaves the holes of a sparse array as they are.
-    const jsons = Array.from(records, (record: unknown) => encodeRecord(kind, record, maxRecordBytes));
+    const jsons = Array.from(records, (record: unknown) =>
+      encodeRecord(kind, record, maxRecordBytes, shaping),
+    );
     const jsonBytes = jsons.reduce((sum, json) => sum + Buffer.byteLength(json), 0);
     const bytes = lineBytesMax(kind, jsons.length, jsonBytes);
     if (bytes > MANY_BYTES_MAX) throw tooMany(`${jsons.length} records with ${bytes} bytes of lines`);
@@ -71,8 +73,8 @@ export class Intake {
   offer(kind: string, record: unknown): boolean {
     const { log, retainer, policyOf } = this.#context;
     try {
-      const { maxRecordBytes, commitDelayMs } = policyOf(kind);
-      const json = encodeRecord(kind, record, maxRecordBytes);
+      const { maxRecordBytes, commitDelayMs, shaping } = policyOf(kind);
+      const json = encodeRecord(kind, record, maxRecordBytes, shaping);
       const bytes = lineBytesMax(kind, 1, Buffer.byteLength(json));
       retainer.checkRoom(kind, bytes);
       log.checkRoom(1, bytes);

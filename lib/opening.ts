@@ -1,6 +1,6 @@
 // From options to an open log: a service's own, made where there is none, or one that exists, as tools open it.
 
-import type { StreamPolicy, WalConfig, WalOptions } from './config.js';
+import type { StreamConfig, WalConfig, WalOptions } from './config.js';
 import { DEFAULTS, resolveConfig } from './config.js';
 import { WalError } from './errors.js';
 import { quietly } from './events.js';
@@ -44,7 +44,8 @@ export async function openExisting(dir: string, options: FolderOptions): Promise
   const log = await Log.open({ ...logOptions(config), maxBytes, dir, reserveBytes, repairs: false });
   const streams = new Map(config.streams);
   for (const { kind, cursors } of log.streams.values()) {
-    const base: StreamPolicy = streams.get(kind) ?? { ...config.streams.get('audit')!, whenFull: 'reject' };
+    const undeclared = { whenFull: 'reject', shaping: undefined } as const;
+    const base: StreamConfig = streams.get(kind) ?? { ...config.streams.get('audit')!, ...undeclared };
     // No default here: a cursor that the log's service does not declare would hold its records for ever.
     const declared = options.streams?.[kind]?.shippers ?? [];
     streams.set(kind, { ...base, shippers: [...new Set([...declared, ...cursors.keys()])] });

@@ -63,36 +63,33 @@ export const KIND_PATTERN = /^[a-z][a-z0-9_-]{0,31}$/;
 /** Bytes of JSON that one record may have unless its stream says otherwise: 1 MiB. */
 export const RECORD_BYTES_MAX = 1_048_576;
 
+/** What a stream makes of its records on their way to a line (shaping.ts). Both steps throw `WAL_RECORD_INVALID`. */
+export interface Shaping {
+  /** What is to be stored of a record, to be made JSON. */
+  readonly shape: (record: object) => unknown;
+  /** The JSON of that without what is not to be stored. */
+  readonly redact: (json: string) => string;
+  /** Whether messages may repeat what was thrown on the way: there may be personal data in it. */
+  readonly says: boolean;
+}
+
 /**
- * The record as JSON.
+ * The record as JSON, as it is stored.
  *
  * @throws {WalError} `WAL_RECORD_INVALID`: not a plain object, or not serialisable (BigInt, cycle, a `toJSON`
- *   that makes something else of it). `WAL_RECORD_TOO_LARGE`: more than `bytesMax` bytes of JSON.
+ *   that makes something else of it), or refused by the shaping. `WAL_RECORD_TOO_LARGE`: more than `bytesMax` bytes
+ *   of JSON.
  */
-export function encodeRecord(kind: string, record: unknown, bytesMax: number): string {
+export function encodeRecord(kind: string, record: unknown, bytesMax: number, shaping?: Shaping): string {
   if (!isPlainObject(record)) {
     throw new WalError(
       'WAL_RECORD_INVALID',
       `expected a record of '${kind}' to be a plain object, got ${describe(record)}`,
     );
   }
-  let json: string | undefined;
-  try {
-    json = JSON.stringify(record);
-  } catch (cause) {
-    throw new WalError(
-      'WAL_RECORD_INVALID',
-      `a record of '${kind}' can't be written as JSON: ${messageOf(cause)}`,
-      { cause },
-    );
-  }
-  // A toJSON of the record's own may have made a string, an array or nothing of it.
-  if (json === undefined || json.charCodeAt(0) !== 0x7b) {
-    throw new WalError(
-      'WAL_RECORD_INVALID',
-      `expected a record of '${kind}' to be an object as JSON, got ${json ?? 'nothing'}`.slice(0, 200),
-    );
-  }
+  const json = shaping
+    ? shaping.redact(toJson(kind, shaping.shape(record), shaping.says))
+    : toJson(kind, record, true);
   // A UTF-16 unit is at most 3 bytes of UTF-8: most records need no count.
   if (json.length * 3 > bytesMax) {
     const bytes = Buffer.byteLength(json);
@@ -102,6 +99,28 @@ export function encodeRecord(kind: string, record: unknown, bytesMax: number): s
         `a record of '${kind}' has ${bytes} bytes of JSON; its stream takes at most ${bytesMax} (maxRecordBytes)`,
       );
     }
+  }
+  return json;
+}
+
+function toJson(kind: string, record: unknown, says: boolean): string {
+  let json: string | undefined;
+  try {
+    json = JSON.stringify(record);
+  } catch (cause) {
+    const why = says ? `: ${messageOf(cause)}` : '';
+    throw new WalError('WAL_RECORD_INVALID', `a record of '${kind}' can't be written as JSON${why}`, {
+      cause,
+    });
+  }
+  // A toJSON of the record's own, or its schema, may have made a string, an array or nothing of it.
+  if (json === undefined || json.charCodeAt(0) !== 0x7b) {
+    // Not what it is: a message is no place for what a record holds.
+    const got = json === undefined ? 'nothing' : describe(JSON.parse(json));
+    throw new WalError(
+      'WAL_RECORD_INVALID',
+      `expected a record of '${kind}' to be an object as JSON, got ${got}`,
+    );
   }
   return json;
 }
@@ -138,7 +157,7 @@ export function gapLine(logId: string, kind: string, gap: Gap): string {
   return `${JSON.stringify({ id: gapId(logId, kind, gap), seq: to, kind, gap: { from, to, reason, at } })}\n`;
 }
 
-function isPlainObject(value: unknown): value is Record<string, unknown> {
+export function isPlainObject(value: unknown): value is Record<string, unknown> {
   if (typeof value !== 'object' || value === null) return false;
   const prototype: unknown = Object.getPrototypeOf(value);
   if (typeof prototype !== 'object' || prototype === null) return prototype === null;

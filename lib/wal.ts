@@ -1,6 +1,6 @@
 // Wal: a service's log, opened. Wires the rooms and closes them in order; decides nothing that they decide.
 
-import type { StreamPolicy, WalConfig, WalOptions } from './config.js';
+import type { StreamConfig, WalConfig, WalOptions } from './config.js';
 import { checkInteger } from './checks.js';
 import { WalError } from './errors.js';
 import { quietly } from './events.js';
@@ -324,7 +324,7 @@ export class Wal<Kinds extends Record<keyof Kinds, object> = DefaultKinds> {
   }
 
   /** The policy of a kind that may be written to now. */
-  #policy(kind: string, writes = true): StreamPolicy {
+  #policy(kind: string, writes = true): StreamConfig {
     if (this.#closing || (writes && this.#intakeClosed))
       throw new WalError('WAL_CLOSED', 'the log is closed');
     const policy = this.#config.streams.get(kind);

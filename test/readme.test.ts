@@ -27,7 +27,7 @@ async function runExample(heading: string): Promise<string> {
       .replace("'@nv/wal'", `'${join(root, 'lib/index.ts')}'`)
       .replace("'@nv/wal/ingest'", `'${join(root, 'lib/ingest/index.ts')}'`)
       .replace("'@nv/wal/audit'", `'${join(root, 'lib/adapters/audit.ts')}'`)
-      .replace("'level'", `'${import.meta.resolve('level')}'`);
+      .replace(/'(level|zod)'/, (_, name: string) => `'${import.meta.resolve(name)}'`);
     await writeFile(join(dir, 'example.mjs'), script);
     const tsx = import.meta.resolve('tsx');
     const { stdout } = await promisify(execFile)(process.execPath, ['--import', tsx, 'example.mjs'], {
@@ -49,6 +49,11 @@ it('the example of a sink runs as it stands', async () => {
 
 it('the example of audit events runs as it stands', async () => {
   assert.is(await runExample('### Audit'), 'u-2: payout begun\n');
+});
+
+it('the example of a schema runs as it stands', async () => {
+  const says = /^a record of 'billing' does not fit its schema: lines\.0\.cents: Invalid input: .*\n$/;
+  assert.match(await runExample('### Schemas'), says);
 });
 
 it('every metric and every alert is in it', async () => {

@@ -88,8 +88,19 @@ it('what cannot be written as JSON is refused, with the cause', () => {
 });
 
 it('a record that its own toJSON makes something else of is refused', () => {
-  for (const made of [undefined, 'text', 7, null, ['{']]) {
-    refuses({ toJSON: () => made }, 'WAL_RECORD_INVALID', /to be an object as JSON, got/);
+  const cases: [made: unknown, says: RegExp][] = [
+    [undefined, /nothing$/],
+    ['text', /a string$/],
+    [7, /a number$/],
+    [null, /null$/],
+    [['{'], /an array$/],
+  ];
+  for (const [made, says] of cases) {
+    refuses(
+      { toJSON: () => made },
+      'WAL_RECORD_INVALID',
+      new RegExp(`to be an object as JSON, got ${says.source}`),
+    );
   }
   assert.is(encode({ toJSON: () => ({ a: 1 }) }), '{"a":1}');
 });

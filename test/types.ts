@@ -1,8 +1,19 @@
 // What must not compile. Checked by `npm run check:types`; never run.
 
 import { register } from 'prom-client';
+import * as v from 'valibot';
+import { z } from 'zod';
 import { Wal } from '../lib/index.js';
-import type { AuditRecord, LogRecord, ReadItem, Receipt, Sink, WalEvent, WalMetrics } from '../lib/index.js';
+import type {
+  AuditRecord,
+  KindsOf,
+  LogRecord,
+  ReadItem,
+  Receipt,
+  Sink,
+  WalEvent,
+  WalMetrics,
+} from '../lib/index.js';
 
 interface BillingRecord {
   invoice: string;
@@ -54,6 +65,31 @@ export async function defaultKindsAreTyped(): Promise<void> {
   await Wal.open({ service: 'types', maxbytes: 1 });
   // @ts-expect-error no such policy
   await Wal.open({ service: 'types', streams: { log: { whenFull: 'block' } } });
+}
+
+export async function kindsComeFromSchemas(): Promise<void> {
+  const streams = {
+    billing: {
+      whenFull: 'reject',
+      schema: z.object({ invoice: z.string(), cents: z.coerce.number<string>() }),
+    },
+    trips: { whenFull: 'reject', schema: v.object({ from: v.string() }) },
+    raw: { whenFull: 'reject' },
+  } as const;
+  const wal = await Wal.open<KindsOf<typeof streams>>({ service: 'types', streams });
+  await wal.append('billing', { invoice: 'i1', cents: '1' });
+  await wal.append('trips', { from: 'here' });
+  await wal.append('raw', { whatever: 1 });
+  wal.offer('log', { ts: 1, service: 'types', level: 'info' });
+  // @ts-expect-error what the schema takes, not what it makes of it
+  await wal.append('billing', { invoice: 'i1', cents: 1 });
+  // @ts-expect-error a member is missing
+  await wal.append('trips', {});
+  // @ts-expect-error a kind that is not one
+  await wal.append('tours', { from: 'here' });
+  const schema = { parse: () => 1 };
+  // @ts-expect-error no Standard Schema
+  await Wal.open({ service: 'types', streams: { trips: { whenFull: 'reject', schema } } });
 }
 
 export async function operatingIsTyped(): Promise<void> {

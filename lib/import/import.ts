@@ -4,7 +4,7 @@ import type { Dirent } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { WalError, messageOf } from '../errors.js';
-import type { StreamPolicy } from '../config.js';
+import type { StreamConfig } from '../config.js';
 import type { Log } from '../log/log.js';
 import type { Draft } from '../log/state.js';
 import type { Progress } from './checkpoint.js';
@@ -47,7 +47,7 @@ export interface ImportReport {
 export interface ImportTarget {
   readonly log: Log;
   /** The policy of a kind; throws for an unknown one. */
-  readonly policyOf: (kind: string) => Readonly<StreamPolicy>;
+  readonly policyOf: (kind: string) => Readonly<StreamConfig>;
   /** Throws where a stream takes no more. */
   readonly checkRoom: (kind: string, bytes: number) => void;
 }
@@ -197,7 +197,7 @@ class FileImport {
       if (bytes === undefined) throw new Error(`a line of more than ${LINE_BYTES_MAX} bytes`);
       const text = decode(bytes, number);
       if (text.trim() === '') return undefined;
-      return importLine(text, this.#options.kind, (kind) => this.#into.policyOf(kind).maxRecordBytes);
+      return importLine(text, this.#options.kind, this.#into.policyOf);
     } catch (error) {
       // A log that is closed is no problem of the line's.
       if (error instanceof WalError && error.code === 'WAL_CLOSED') throw error;

@@ -3,14 +3,20 @@
 // Three shapes are known: `{ kind, record }` (ADR-0017), the older gateway's `{ appendedAt, blob }`, whose blob
 // is the record, and a plain record. The last two don't say their kind.
 
-import { messageOf } from '../errors.js';
+import type { StreamConfig } from '../config.js';
 import { encodeRecord } from '../records.js';
 
 export interface ImportedLine {
   kind: string;
-  /** The record as JSON: as it stood in the line wherever that can be told, so that no number loses digits. */
+  /**
+   * The record as JSON: as it stood in the line wherever that can be told, so that no number loses digits. Not where
+   * its stream shapes records.
+   */
   json: string;
 }
+
+/** What of a stream's policy says what becomes of a line. */
+export type PolicyOf = (kind: string) => Readonly<Pick<StreamConfig, 'maxRecordBytes' | 'shaping'>>;
 
 /** A record's JSON inside the envelopes as their writers write them; JSON.parse has the last word. */
 const ADR_LINE = /^\s*\{\s*"kind"\s*:\s*"[^"\\]*"\s*,\s*"record"\s*:\s*(\{.*\})\s*\}\s*$/s;
@@ -18,45 +24,44 @@ const GATEWAY_LINE = /^\s*\{\s*"appendedAt"\s*:\s*[\d.eE+-]+\s*,\s*"blob"\s*:\s*
 
 /**
  * @param kind The kind of lines that don't say theirs.
- * @param bytesMax Bytes of JSON that a record of a kind may have; throws for an unknown kind.
+ * @param policyOf What a stream takes and makes of it; throws for an unknown kind.
  * @throws {Error} Saying what is wrong with the line.
  */
-export function importLine(
-  text: string,
-  kind: string | undefined,
-  bytesMax: (kind: string) => number,
-): ImportedLine {
+export function importLine(text: string, kind: string | undefined, policyOf: PolicyOf): ImportedLine {
   let parsed: unknown;
   try {
     parsed = JSON.parse(text);
   } catch (cause) {
-    throw new Error(`not JSON: ${messageOf(cause)}`, { cause });
+    // Without the parser's own words: they quote the line, and a message is no place for what a record holds.
+    throw new Error('not JSON', { cause });
   }
   if (!isObject(parsed)) throw new Error('not a JSON object');
   const names = Object.keys(parsed).toSorted().join();
   const { kind: own, record, blob } = parsed;
   if (names === 'kind,record' && typeof own === 'string' && isObject(record)) {
-    return checked(own, record, ADR_LINE.exec(text)?.[1], bytesMax);
+    return checked(own, record, ADR_LINE.exec(text)?.[1], policyOf);
   }
   if (kind === undefined) {
     throw new Error('it does not say its kind as { kind, record } does: name the kind of such lines');
   }
   if (names === 'appendedAt,blob' && isObject(blob)) {
-    return checked(kind, blob, GATEWAY_LINE.exec(text)?.[1], bytesMax);
+    return checked(kind, blob, GATEWAY_LINE.exec(text)?.[1], policyOf);
   }
-  return checked(kind, parsed, text.trim(), bytesMax);
+  return checked(kind, parsed, text.trim(), policyOf);
 }
 
 function checked(
   kind: string,
   record: Record<string, unknown>,
   source: string | undefined,
-  bytesMax: (kind: string) => number,
+  policyOf: PolicyOf,
 ): ImportedLine {
-  const limit = bytesMax(kind);
-  const json = encodeRecord(kind, record, limit);
+  const { maxRecordBytes, shaping } = policyOf(kind);
+  const json = encodeRecord(kind, record, maxRecordBytes, shaping);
+  // What the source holds is what a schema or a redaction may have taken out.
+  if (shaping || source === undefined) return { kind, json };
   // The source may be longer by white space and escapes.
-  const takesSource = source !== undefined && Buffer.byteLength(source) <= limit && isJson(source);
+  const takesSource = Buffer.byteLength(source) <= maxRecordBytes && isJson(source);
   return { kind, json: takesSource ? source : json };
 }
 

@@ -5,13 +5,13 @@ import { importLine } from '../../lib/import/line.js';
 
 const it = suite('import/line');
 
-function bytesMax(kind: string): number {
-  if (kind === 'log' || kind === 'audit') return 200;
+function policyOf(kind: string) {
+  if (kind === 'log' || kind === 'audit') return { maxRecordBytes: 200 };
   throw new WalError('WAL_UNKNOWN_KIND', `no stream '${kind}'`);
 }
 
 function taken(text: string, kind?: string) {
-  return importLine(text, kind, bytesMax);
+  return importLine(text, kind, policyOf);
 }
 
 it('a line that says its kind is of that kind, whatever else is asked for', () => {
