@@ -282,6 +282,7 @@ const POLICY_NAMES: ReadonlySet<string> = new Set<keyof StreamPolicy>([
   'maxAgeMs',
   'maxRecordBytes',
   'schema',
+  'redact',
 ]);
 
 export function isInstanceName(name: string): boolean {

@@ -26,6 +26,7 @@ export type { MetricsRegistry } from './operate/registry.js';
 export { RemoteLog } from './operate/remote.js';
 export type { ReadItem, ReadOptions } from './reading.js';
 export type { AuditRecord, DefaultKinds, Gap, GapReason, LogRecord, WireLine } from './records.js';
+export type { Redaction, RedactionRule } from './redaction.js';
 export type { Shipper } from './ship/shipper.js';
 export type { ShipOptions, ShipperState } from './ship/shipper-context.js';
 export { SinkError } from './ship/sink.js';

@@ -56,6 +56,11 @@ it('the example of a schema runs as it stands', async () => {
   assert.match(await runExample('### Schemas'), says);
 });
 
+it('the example of personal data runs as it stands', async () => {
+  const says = /^hmac-sha256: \{ password: '\[REDACTED\]', size: 7 \}\n$/;
+  assert.match(await runExample('### Personal data'), says);
+});
+
 it('every metric and every alert is in it', async () => {
   const readme = await readFile(join(root, 'README.md'), 'utf8');
   const alerts = Object.keys(resolveAlerts({}, 1));

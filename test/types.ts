@@ -10,6 +10,7 @@ import type {
   LogRecord,
   ReadItem,
   Receipt,
+  Redaction,
   Sink,
   WalEvent,
   WalMetrics,
@@ -90,6 +91,27 @@ export async function kindsComeFromSchemas(): Promise<void> {
   const schema = { parse: () => 1 };
   // @ts-expect-error no Standard Schema
   await Wal.open({ service: 'types', streams: { trips: { whenFull: 'reject', schema } } });
+}
+
+export async function redactionIsTyped(): Promise<void> {
+  const open = async (redact: Redaction) =>
+    await Wal.open({ service: 'types', streams: { log: { redact } } });
+  const key = 'a key of at least thirty-two bytes';
+  const paths = ['user.email'];
+  await open(['password', { paths, censor: '***' }, { paths, remove: true }, { paths, hash: { key } }]);
+  await open({ paths });
+  // @ts-expect-error a path alone
+  await open('password');
+  // @ts-expect-error no paths
+  await open({ remove: true });
+  // @ts-expect-error not removed, but nothing else said
+  await open({ paths, remove: false });
+  // @ts-expect-error both at once
+  await open({ paths, remove: true, censor: '***' });
+  // @ts-expect-error a hash without a key
+  await open([{ paths, hash: {} }]);
+  // @ts-expect-error no such way
+  await open([{ paths, mask: 'x' }]);
 }
 
 export async function operatingIsTyped(): Promise<void> {
