@@ -9,9 +9,8 @@ import { WalError } from './errors.js';
 import type { Clock } from './clock.js';
 import { systemClock } from './clock.js';
 import type { WalEvent } from './events.js';
-import type { Shaping } from './records.js';
 import { KIND_PATTERN, RECORD_BYTES_MAX } from './records.js';
-import type { ShapingOptions } from './shaping.js';
+import type { ShapingOptions, StreamShaping } from './shaping.js';
 import { shapingOf } from './shaping.js';
 
 export { checkInteger, expected } from './checks.js';
@@ -78,7 +77,7 @@ export interface StreamPolicy extends ShapingOptions {
 /** A stream's policy, checked, with every default filled in. */
 export interface StreamConfig extends Omit<StreamPolicy, keyof ShapingOptions> {
   /** What is made of its records before anything keeps them; absent where nothing is. */
-  readonly shaping?: Shaping | undefined;
+  readonly shaping?: StreamShaping | undefined;
 }
 
 export interface HttpSinkOptions {
@@ -282,6 +281,7 @@ const POLICY_NAMES: ReadonlySet<string> = new Set<keyof StreamPolicy>([
   'maxAgeMs',
   'maxRecordBytes',
   'schema',
+  'pii',
   'redact',
 ]);
 

@@ -8,6 +8,7 @@ export type { AlertName, AlertOptions } from './alert-options.js';
 export type { HttpSinkOptions, S2sTokenOptions, StreamPolicy, TokenProvider, WalOptions } from './config.js';
 export { systemClock } from './clock.js';
 export type { Clock } from './clock.js';
+export type { FieldsDropped } from './declared.js';
 export { WalError } from './errors.js';
 export type { WalErrorCode } from './errors.js';
 export type { ReleaseReason, WalEvent } from './events.js';

@@ -1,5 +1,7 @@
 // Where every stream and cursor stands, as operators see it. Pure: a picture of what is in memory.
 
+import type { StreamConfig } from './config.js';
+import type { FieldsDropped } from './declared.js';
 import type { Log } from './log/log.js';
 import { backlogOf } from './log/ledger.js';
 import { backlogBytes, storedBytes } from './log/state.js';
@@ -27,6 +29,8 @@ export interface StreamStats {
   storedBytes: number;
   /** Epoch ms; absent where nothing is stored. */
   oldestAppendedAt?: number;
+  /** Fields that the stream's schema does not declare and that were dropped since open; absent unless `pii` says so. */
+  fieldsDropped?: FieldsDropped;
   /** One for each declared name, also before `ship()` is called, and for each that is on disk still. */
   shippers: Record<string, ShipperStats>;
 }
@@ -61,6 +65,7 @@ export interface ShipperView {
 export function statsOf(
   log: Log,
   shipperOf: (kind: string, name: string) => ShipperView | undefined,
+  configs: ReadonlyMap<string, Pick<StreamConfig, 'shaping'>> = new Map(),
 ): WalStats {
   const { service, instance, logId } = log.identity;
   const streams: WalStats['streams'] = {};
@@ -80,12 +85,14 @@ export function statsOf(
         ...shipperStats(shipperOf(stream.kind, name)),
       };
     }
+    const fieldsDropped = configs.get(stream.kind)?.shaping?.fieldsDropped?.();
     const oldest = log.oldestAppendedAt(stream.kind);
     streams[stream.kind] = {
       firstSeq: stream.head.seq + 1,
       lastSeq: stream.lastSeq,
       storedBytes: storedBytes(stream),
       ...(oldest !== undefined && { oldestAppendedAt: oldest }),
+      ...(fieldsDropped && { fieldsDropped }),
       shippers,
     };
   }

@@ -203,7 +203,7 @@ export class Wal<Kinds extends Record<keyof Kinds, object> = DefaultKinds> {
 
   /** Where every stream and cursor stands. Synchronous, from memory. */
   stats(): WalStats {
-    return statsOf(this.#log, (kind, name) => this.#shippers.get(kind, name));
+    return statsOf(this.#log, (kind, name) => this.#shippers.get(kind, name), this.#config.streams);
   }
 
   /** What there is to measure, by the names of Prometheus and ADR-0017. Synchronous, from memory. */

@@ -112,6 +112,8 @@ export async function redactionIsTyped(): Promise<void> {
   await open([{ paths, hash: {} }]);
   // @ts-expect-error no such way
   await open([{ paths, mask: 'x' }]);
+  // @ts-expect-error no such mode
+  await Wal.open({ service: 'types', streams: { log: { pii: 'none' } } });
 }
 
 export async function operatingIsTyped(): Promise<void> {

@@ -34,6 +34,10 @@ const VALUES = {
   wal_quarantined_records_total: ['counter', 'Records refused by the destination and put aside, ever.'],
   wal_lost_records_total: ['counter', 'Records lost to damage before a shipper had delivered them, ever.'],
   wal_failed_offers_total: ['counter', 'Records that offer() could not make durable, since open.'],
+  wal_fields_dropped_total: [
+    'counter',
+    'Fields that a schema does not declare and that were dropped from records, since open.',
+  ],
   wal_commit_errors_total: ['counter', 'Commits that the disk refused, since open.'],
   wal_breaker_state: ['gauge', 'The circuit breaker of the destination: 0 closed, 1 half open, 2 open.'],
   wal_shipper_running: ['gauge', 'Whether a shipper runs: 1 or 0.'],
@@ -169,6 +173,7 @@ function streamRows({ kind, stats, endOffset }: StreamView): Row[] {
     ['wal_current_offset', endOffset, labels],
     ['wal_appended_records_total', stats.lastSeq, labels],
     ['wal_stored_bytes', stats.storedBytes, labels],
+    ['wal_fields_dropped_total', stats.fieldsDropped?.total, labels],
   ];
 }
 

@@ -41,7 +41,9 @@ export function aView(
       ...cursorChanges.stats,
     },
   };
-  const stream = { firstSeq: 1, lastSeq: 0, storedBytes: 0, shippers: { default: cursor.stats } };
+  const fieldsDropped = { total: 0, names: {} };
+  const shippers = { default: cursor.stats };
+  const stream = { firstSeq: 1, lastSeq: 0, storedBytes: 0, fieldsDropped, shippers };
   return {
     now: 1_767_225_600_000,
     monotonic: 0,
