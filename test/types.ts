@@ -3,6 +3,7 @@
 import { register } from 'prom-client';
 import * as v from 'valibot';
 import { z } from 'zod';
+import { createLogger } from '../lib/adapters/logger.js';
 import { Wal } from '../lib/index.js';
 import type {
   AuditRecord,
@@ -153,3 +154,29 @@ export const everyMetric: keyof WalMetrics = 'wal_backlog';
 export const everyEvent: keyof WalEvent = 'seq';
 // @ts-expect-error a notice has no record
 export const everyItem: keyof ReadItem = 'record';
+
+export async function loggingIsTyped(): Promise<void> {
+  const wal = await Wal.open<Kinds>({ service: 'types', streams: { billing: { whenFull: 'reject' } } });
+  const log = createLogger({ wal, service: 'types', policy: ({ level }) => level !== 'debug' });
+  const invoice: BillingRecord = { invoice: 'i1', cents: 1 };
+  log.bind({ category: 'billing', invoice: 'i1' }).info(invoice, 'sent');
+  log.error(new Error('no'));
+  log.audit({ category: 'login', actor: 'me' });
+  // @ts-expect-error a message is a text
+  log.info(5);
+  // @ts-expect-error the object comes first
+  log.info('sent', invoice);
+  // @ts-expect-error a category is a text
+  log.info({ category: 5 }, 'sent');
+  // @ts-expect-error also where it is bound
+  log.bind({ category: 5 });
+  // @ts-expect-error no such level
+  log.fatal('no');
+  // @ts-expect-error no such level to ask about
+  createLogger({ wal, service: 'types', policy: ({ level }) => level !== 'trace' });
+  // @ts-expect-error a policy says yes or no
+  createLogger({ wal, service: 'types', policy: ({ level }) => level });
+  const other = await Wal.open<{ log: BillingRecord }>({ service: 'types' });
+  // @ts-expect-error a log stream of other records
+  createLogger({ wal: other, service: 'types' });
+}
