@@ -3,7 +3,8 @@
 import { register } from 'prom-client';
 import * as v from 'valibot';
 import { z } from 'zod';
-import { createLogger } from '../lib/adapters/logger.js';
+import { createLogger, remotePolicy } from '../lib/adapters/logger.js';
+import type { LogLevel } from '../lib/adapters/logger.js';
 import { Wal } from '../lib/index.js';
 import type {
   AuditRecord,
@@ -170,13 +171,17 @@ export async function loggingIsTyped(): Promise<void> {
   log.info({ category: 5 }, 'sent');
   // @ts-expect-error also where it is bound
   log.bind({ category: 5 });
-  // @ts-expect-error no such level
-  log.fatal('no');
   // @ts-expect-error no such level to ask about
   createLogger({ wal, service: 'types', policy: ({ level }) => level !== 'trace' });
   // @ts-expect-error a policy says yes or no
   createLogger({ wal, service: 'types', policy: ({ level }) => level });
+  createLogger({ wal, service: 'types', policy: remotePolicy({ url: 'https://log/api/log/v1/config' }) });
+  // @ts-expect-error it has to be asked somewhere
+  remotePolicy({ ttlMs: 1000 });
   const other = await Wal.open<{ log: BillingRecord }>({ service: 'types' });
   // @ts-expect-error a log stream of other records
   createLogger({ wal: other, service: 'types' });
 }
+
+// @ts-expect-error no such level
+export const everyLevel: LogLevel = 'fatal';

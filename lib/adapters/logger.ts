@@ -14,8 +14,11 @@ import { Losses } from './losses.js';
 import type { LogLevel, PolicyFunction, ServicePolicy } from './policy.js';
 import { LOG_LEVELS, persistByDefault } from './policy.js';
 
+export type { PolicyAnswer, PolicyOverride } from './policy-answer.js';
 export { persistByDefault } from './policy.js';
 export type { LogLevel, PolicyFunction, PolicyQuestion, ServicePolicy } from './policy.js';
+export { remotePolicy } from './remote-policy.js';
+export type { PolicyEvent, RemotePolicy, RemotePolicyOptions } from './remote-policy.js';
 
 /** What a logger needs of a `Wal`. */
 export interface LogTarget {
