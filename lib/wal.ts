@@ -61,6 +61,7 @@ export class Wal<Kinds extends Record<keyof Kinds, object> = DefaultKinds> {
   readonly #watch: Watch;
   #presence: Presence | undefined;
   #intakeClosed = false;
+  #readsClosed = false;
   #closing: Promise<void> | undefined;
 
   private constructor(log: Log, config: OpenConfig) {
@@ -316,6 +317,7 @@ export class Wal<Kinds extends Record<keyof Kinds, object> = DefaultKinds> {
     // Shippers and evictions wait for their commits: on a disk that refuses, they would wait for ever.
     this.#log.endWaits();
     await this.#presence?.close();
+    this.#readsClosed = true;
     await this.#watch.close();
     await this.#shippers.stop();
     await this.#retainer.close();
@@ -325,7 +327,8 @@ export class Wal<Kinds extends Record<keyof Kinds, object> = DefaultKinds> {
 
   /** The policy of a kind that may be written to now. */
   #policy(kind: string, writes = true): StreamConfig {
-    if (this.#closing || (writes && this.#intakeClosed))
+    // Until nobody can be asking over the socket any more: the last records are those that matter there.
+    if (this.#readsClosed || (writes && this.#intakeClosed))
       throw new WalError('WAL_CLOSED', 'the log is closed');
     const policy = this.#config.streams.get(kind);
     if (policy) return policy;

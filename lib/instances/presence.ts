@@ -53,7 +53,7 @@ async function listen({ log, wal, routes }: PresenceContext): Promise<Control> {
   const control = await Control.listen({
     dir: log.dir,
     routes: {
-      ...walRoutes(wal),
+      ...walRoutes(wal, log),
       ...routes,
       'POST /v1/release': () => {
         const { service, instance } = log.identity;

@@ -9,6 +9,7 @@ import { chmod, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { WalError, messageOf } from '../errors.js';
 import type { WalErrorCode } from '../errors.js';
 import type { SocketPlace } from './socket.js';
@@ -16,7 +17,7 @@ import { SOCKET_NAME, placeToListen, withSocketPath } from './socket.js';
 
 /**
  * What answers a path: the object that it returns goes out as JSON with status 200, an `Answer` as it says, an async iterable
- * as NDJSON, a line an item, as fast as it is read; where that fails on the way, its last line is the error's. What it throws goes out as
+ * as NDJSON, a line an item, as fast as it is read (an item `undefined`: no more for now); where that fails on the way, its last line is the error's. What it throws goes out as
  * `{ error: { code, message } }`, with 409 for a WalError and 500 for anything else.
  */
 export type Route = (call: ControlCall) => unknown;
@@ -27,6 +28,8 @@ export interface ControlCall {
   readonly body: unknown;
   /** Fires when whoever asked has gone. */
   readonly signal: AbortSignal;
+  /** Fires when the log is about to close: an answer that has no end of its own ends then. */
+  readonly closing: AbortSignal;
 }
 
 /** An answer that is more than an object with status 200. */
@@ -49,6 +52,8 @@ const CONNECTIONS_MAX = 64;
 const BODY_BYTES_MAX = 65_536;
 /** Characters of NDJSON that are sent at once. */
 const CHUNK_CHARS = 65_536;
+/** How long a close waits for whoever reads a stream to take what is left of it. */
+const FAREWELL_MS = 1000;
 
 export interface ControlOptions {
   /** The log's folder, of which the caller holds the lock: what is there of a socket is nobody's. */
@@ -61,10 +66,12 @@ export interface ControlOptions {
 export class Control {
   readonly #server: Server;
   readonly #place: SocketPlace;
+  readonly #life: Life;
 
-  private constructor(server: Server, place: SocketPlace) {
+  private constructor(server: Server, place: SocketPlace, life: Life) {
     this.#server = server;
     this.#place = place;
+    this.#life = life;
   }
 
   /**
@@ -74,7 +81,8 @@ export class Control {
    */
   static async listen({ dir, routes, platform }: ControlOptions): Promise<Control> {
     const place = await placeToListen(dir, platform);
-    const server = createServer((request, response) => void answer(routes, request, response));
+    const life: Life = { closing: new AbortController(), streams: new Set() };
+    const server = createServer((request, response) => void answer(routes, life, request, response));
     server.maxConnections = CONNECTIONS_MAX;
     server.unref();
     server.on('connection', (socket) => socket.unref());
@@ -94,7 +102,7 @@ export class Control {
       server.close();
       throw error;
     }
-    return new Control(server, place);
+    return new Control(server, place, life);
   }
 
   /** The socket, where it is not in the log's folder. */
@@ -103,18 +111,39 @@ export class Control {
   }
 
   /**
-   * Takes the socket away and listens no more; what was asked before is still answered. To be called while the
-   * log's lock is held: the next holder's socket has the same name.
+   * Takes the socket away and listens no more; what was asked before is still answered, and streams get a moment to
+   * end well. To be called while the log's lock is held: the next holder's socket has the same name.
    */
   async close(): Promise<void> {
     if (!this.#server.listening) return;
     await rm(join(this.#place.folder, SOCKET_NAME), { force: true });
     this.#server.close();
     this.#server.closeIdleConnections();
+    const { closing, streams } = this.#life;
+    closing.abort();
+    if (streams.size === 0) return;
+    const ended = new AbortController();
+    await Promise.race([
+      Promise.allSettled(streams),
+      sleep(FAREWELL_MS, undefined, { signal: ended.signal }).catch(() => {}),
+    ]);
+    ended.abort();
   }
 }
 
-async function answer(routes: Routes, request: IncomingMessage, response: ServerResponse): Promise<void> {
+/** What a socket's answers need to know of it, and it of them. */
+interface Life {
+  readonly closing: AbortController;
+  /** Those on their way. */
+  readonly streams: Set<Promise<void>>;
+}
+
+async function answer(
+  routes: Routes,
+  { closing, streams }: Life,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
   const gone = new AbortController();
   response.once('close', () => gone.abort());
   try {
@@ -122,10 +151,13 @@ async function answer(routes: Routes, request: IncomingMessage, response: Server
     const route = routeOf(routes, request.method ?? '', pathname);
     if (typeof route !== 'function')
       return reply(response, route.status, errorBody('WAL_CONFIG', route.message));
-    const call = { query: searchParams, body: await bodyOf(request), signal: gone.signal };
+    const body = await bodyOf(request);
+    const call = { query: searchParams, body, signal: gone.signal, closing: closing.signal };
     const result = await route(call);
-    if (isAsyncIterable(result)) await stream(response, result);
-    else reply(response, 200, result);
+    if (!isAsyncIterable(result)) return reply(response, 200, result);
+    const streaming = stream(response, result);
+    streams.add(streaming);
+    await streaming.finally(() => streams.delete(streaming));
   } catch (error) {
     const known = error instanceof WalError;
     reply(response, known ? 409 : 500, errorBody(known ? error.code : 'WAL_IO', messageOf(error)));
@@ -135,6 +167,8 @@ async function answer(routes: Routes, request: IncomingMessage, response: Server
 /** Back-pressure, and the end of the work where whoever asked has gone, are the pipeline's. */
 async function stream(response: ServerResponse, items: AsyncIterable<unknown>): Promise<void> {
   response.writeHead(200, { 'content-type': 'application/x-ndjson', connection: 'close' });
+  // There may be nothing to say for long; that it was understood is to be known at once.
+  response.flushHeaders();
   try {
     await pipeline(Readable.from(chunksOf(items), { highWaterMark: 1 }), response);
   } catch {
@@ -146,8 +180,8 @@ async function* chunksOf(items: AsyncIterable<unknown>): AsyncGenerator<string> 
   let chunk = '';
   try {
     for await (const item of items) {
-      chunk += `${JSON.stringify(item)}\n`;
-      if (chunk.length < CHUNK_CHARS) continue;
+      if (item !== undefined) chunk += `${JSON.stringify(item)}\n`;
+      if (chunk === '' || (item !== undefined && chunk.length < CHUNK_CHARS)) continue;
       yield chunk;
       chunk = '';
     }

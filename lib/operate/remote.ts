@@ -6,10 +6,12 @@ import { json } from 'node:stream/consumers';
 import type { WalErrorCode } from '../errors.js';
 import { WalError, messageOf } from '../errors.js';
 import type { VerifyReport } from '../log/verify.js';
+import type { ReadItem } from '../reading.js';
 import type { CompactReport, EvictOptions, EvictReport } from '../reports.js';
 import type { WalStats } from '../stats.js';
 import { isServed, openAnswer } from './ask.js';
 import type { DumpItem, DumpOptions } from './dump.js';
+import type { TailOptions } from './tail.js';
 
 export class RemoteLog {
   readonly #dir: string;
@@ -44,18 +46,23 @@ export class RemoteLog {
   }
 
   /** Whoever ends the loop closes the connection, and with it ends the work on the other side. */
-  async *dump(options: DumpOptions): AsyncGenerator<DumpItem> {
-    const query = new URLSearchParams();
-    for (const [name, value] of Object.entries(options) as [
-      string,
-      string | number | boolean | undefined,
-    ][]) {
-      if (value !== undefined) query.set(name, String(value));
-    }
-    const response = await this.#ask('GET', `/v1/dump?${query.toString()}`);
+  dump(options: DumpOptions): AsyncGenerator<DumpItem> {
+    return this.#items(`/v1/dump?${queryOf(options)}`);
+  }
+
+  /**
+   * The newest records, and with `follow` those that come: until the loop ends, `signal` fires (which rejects), or
+   * the process closes its log.
+   */
+  tail(options: TailOptions & { follow?: boolean }, signal?: AbortSignal): AsyncGenerator<ReadItem<object>> {
+    return this.#items(`/v1/tail?${queryOf(options)}`, signal);
+  }
+
+  async *#items<Item extends object>(path: `/v1/${string}`, signal?: AbortSignal): AsyncGenerator<Item> {
+    const response = await this.#ask('GET', path, undefined, signal);
     try {
       for await (const line of createInterface({ input: response, crlfDelay: Infinity })) {
-        const item = JSON.parse(line) as DumpItem | ErrorBody;
+        const item = JSON.parse(line) as Item | ErrorBody;
         if ('error' in item) throw errorOf(item);
         yield item;
       }
@@ -94,6 +101,14 @@ export class RemoteLog {
     if (response.statusCode === 200) return response;
     throw errorOf((await json(response)) as ErrorBody);
   }
+}
+
+function queryOf(options: object): string {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(options) as [string, string | number | boolean | undefined][]) {
+    if (value !== undefined) query.set(name, String(value));
+  }
+  return query.toString();
 }
 
 interface ErrorBody {

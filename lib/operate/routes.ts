@@ -6,6 +6,8 @@ import type { CompactReport, EvictOptions, EvictReport } from '../reports.js';
 import type { ControlCall, Routes } from './control.js';
 import type { DumpOptions, DumpSource } from './dump.js';
 import { dumpItems } from './dump.js';
+import type { Commits, TailOptions } from './tail.js';
+import { tailItems } from './tail.js';
 
 /** What the routes need of an open log. */
 export interface RoutedWal extends DumpSource {
@@ -15,10 +17,14 @@ export interface RoutedWal extends DumpSource {
   forget(kind: string, shipper: string): Promise<{ records: number }>;
 }
 
-export function walRoutes(wal: RoutedWal): Routes {
+export function walRoutes(wal: RoutedWal, log: Commits): Routes {
   return {
     'GET /v1/stats': () => wal.stats(),
     'GET /v1/dump': ({ query }) => dumpItems(wal, dumpOptionsOf(query)),
+    'GET /v1/tail': ({ query, signal: gone, closing }) => {
+      const following = query.get('follow') === 'true' ? { log, gone, closing } : undefined;
+      return tailItems(wal, tailOptionsOf(query), following);
+    },
     'POST /v1/evict': ({ body }) => {
       const { kind, maxBytes, maxAgeMs } = fieldsOf(body);
       return wal.evict({
@@ -49,6 +55,18 @@ function dumpOptionsOf(query: URLSearchParams): DumpOptions {
         'WAL_CONFIG',
         `dump has no option '${name}'; there are kind, from, to, limit, gaps, quarantine`,
       );
+  }
+  return options;
+}
+
+function tailOptionsOf(query: URLSearchParams): TailOptions {
+  const options: TailOptions = {};
+  for (const [name, value] of query) {
+    if (name === 'kind') options.kind = value;
+    else if (name === 'lines') options.lines = Number(value);
+    else if (name !== 'follow') {
+      throw new WalError('WAL_CONFIG', `tail has no option '${name}'; there are kind, lines, follow`);
+    }
   }
   return options;
 }
