@@ -4,8 +4,8 @@ import type { Command } from 'commander';
 import { Failure, UsageError } from './errors.js';
 import { interruptible } from './interrupt.js';
 import type { JsonOption, LogAddress } from './options.js';
+import { ItemPrinter } from './items.js';
 import { addCommand, addLogOptions, kindOption, parseInteger } from './options.js';
-import { print } from './output.js';
 import { reachLog } from './reach.js';
 
 interface DumpOptions extends LogAddress, JsonOption {
@@ -17,20 +17,18 @@ interface DumpOptions extends LogAddress, JsonOption {
   quarantine?: boolean;
 }
 
-const HELP = `Prints a line a record, { id, seq, kind, record, appendedAt }, and a line for a range of records that are
-gone, { id, seq, kind, gap, appendedAt }, with or without --json. Delivered records are there until they are
-deleted. Without --kind, one stream comes after the other.
+const HELP = `Prints a line a record, and a line for a range of records that are gone. With --json, and wherever the output is
+no terminal, these are { id, seq, kind, record, appendedAt } and { id, seq, kind, gap, appendedAt }; on a terminal
+they are for people: time, kind, seq, what the record says. Delivered records are there until they are deleted.
+Without --kind, one stream comes after the other.
 
 With --quarantine, the records that destinations refused: { id, seq, kind, shipper, record, reason, status, response, at }.
 
 Example:
   nv-wal dump --service gateway --kind audit --from 100 --limit 10 | jq .record`;
 
-/** Characters of lines that are written at once. */
-const CHUNK_CHARS = 65_536;
-
 export function addDump(program: Command): void {
-  const command = addCommand(program, 'dump', 'print the records, oldest first, as NDJSON', HELP);
+  const command = addCommand(program, 'dump', 'print the records, oldest first', HELP);
   addLogOptions(command)
     .addOption(kindOption('only this stream'))
     .option('--from <seq>', 'the first seq', parseInteger(1))
@@ -50,7 +48,7 @@ export function addDump(program: Command): void {
 async function dump(options: DumpOptions, signal: AbortSignal): Promise<void> {
   const { kind, from, to, limit, gaps, quarantine } = options;
   await using wal = await reachLog(options);
-  let chunk = '';
+  const printer = new ItemPrinter(options.json);
   const wanted = {
     ...(kind !== undefined && { kind }),
     ...(from !== undefined && { from }),
@@ -61,11 +59,7 @@ async function dump(options: DumpOptions, signal: AbortSignal): Promise<void> {
   };
   for await (const item of wal.dump(wanted)) {
     if (signal.aborted) throw new Failure('interrupted');
-    chunk += `${JSON.stringify(item)}\n`;
-    if (chunk.length < CHUNK_CHARS) continue;
-    // Awaited: a reader that is slower than the disk must not fill the memory.
-    await print(chunk);
-    chunk = '';
+    await printer.print(item);
   }
-  await print(chunk);
+  await printer.flush();
 }

@@ -73,7 +73,8 @@ let spinning: Spinner | undefined;
 
 /** A spinner where stderr is a terminal; otherwise silence. */
 export function progress(text: string): Progress {
-  if (!isTerminal()) return { say: () => {}, [Symbol.dispose]: () => {} };
+  if (!isScreen(process.stderr) || process.env['CI'] !== undefined)
+    return { say: () => {}, [Symbol.dispose]: () => {} };
   const { stderr } = process;
   // Signals are interrupt.ts's: the spinner would exit on them.
   const made = spinner({ text, stream: stderr, handleSignals: false }).start();
@@ -93,9 +94,9 @@ export function progress(text: string): Progress {
   };
 }
 
-/** Whether stderr is a terminal that can redraw a line. */
-function isTerminal(): boolean {
-  return process.stderr.isTTY && process.env['TERM'] !== 'dumb' && process.env['CI'] === undefined;
+/** Whether a stream is a terminal that can redraw what it shows. */
+export function isScreen(stream: NodeJS.WriteStream): boolean {
+  return stream.isTTY && process.env['TERM'] !== 'dumb';
 }
 
 /** A reader that goes away is told by `print`; without a listener the event would end the process with a stack. */

@@ -15,18 +15,20 @@ import { note } from './output.js';
 import { addServe } from './serve.js';
 import { addShip } from './ship.js';
 import { addStats } from './stats.js';
+import { addTail } from './tail.js';
 import { addVerify } from './verify.js';
 
 const HELP = `
 A log is named by --service, below VAR_DIR (or --var-dir), or by --dir, its folder. Only the user it belongs to
 may open it, root included, so run this as the user that the service runs as. A log in use is asked of the process
-that holds it (stats, dump, evict, compact, verify, forget); for the others, stop the service first.
+that holds it (stats, dump, tail, evict, compact, verify, forget); for the others, stop the service first.
 
 Exit codes: 0 done, 1 failed, 2 the command line or the environment does not fit.`;
 
 const ADD = [
   addStats,
   addDump,
+  addTail,
   addShip,
   addImport,
   addEvict,

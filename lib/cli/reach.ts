@@ -1,16 +1,18 @@
 // The log at an address, whoever holds it: opened here, or asked of the process that works with it.
 
-import { RemoteLog, WalError, dumpItems } from '../index.js';
+import { RemoteLog, WalError, dumpItems, tailItems } from '../index.js';
 import type {
   CompactReport,
   DumpItem,
   DumpOptions,
   EvictOptions,
   EvictReport,
+  ReadItem,
+  TailOptions,
   VerifyReport,
   WalStats,
 } from '../index.js';
-import { Failure } from './errors.js';
+import { Failure, UsageError } from './errors.js';
 import type { OpenLog } from './open.js';
 import { openLog } from './open.js';
 import type { LogAddress } from './options.js';
@@ -20,6 +22,11 @@ import { placeOf } from './options.js';
 export interface ReachedLog extends AsyncDisposable {
   stats(): Promise<WalStats>;
   dump(options: DumpOptions): AsyncGenerator<DumpItem>;
+  /** With `follow`, rejects when the signal fires. @throws {UsageError} where nobody could append what is to be followed. */
+  tail(
+    options: TailOptions & { follow?: boolean },
+    signal: AbortSignal,
+  ): AsyncIterable<ReadItem<object> | undefined>;
   evict(options: EvictOptions): Promise<EvictReport>;
   compact(): Promise<CompactReport>;
   verify(signal: AbortSignal, onProgress: (records: number) => void): Promise<VerifyReport>;
@@ -53,6 +60,10 @@ function local(wal: OpenLog): ReachedLog {
   return {
     stats: () => Promise.resolve(wal.stats()),
     dump: (options) => dumpItems(wal, options),
+    tail({ follow, ...options }) {
+      if (follow) throw new UsageError('nothing will come: no process holds this log; leave --follow out');
+      return tailItems(wal, options);
+    },
     evict: (options) => wal.evict(options),
     compact: () => wal.compact(),
     forget: (kind, shipper) => wal.forget(kind, shipper),

@@ -23,6 +23,7 @@ it('every command has --json, and a help with an example of it', () => {
     'serve',
     'ship',
     'stats',
+    'tail',
     'verify',
   ]);
   // What the demo starts by itself is nobody else's to know.

@@ -34,7 +34,9 @@ it('over the socket it goes on with what comes, and ends well when the log close
   await withWal({}, async (wal) => {
     await wal.append('log', { n: 1 });
     const following = new RemoteLog(wal.dir).tail({ lines: 1, follow: true });
-    assert.is((await following.next()).value?.seq, 1);
+    const first = await following.next();
+    assert.ok(!first.done);
+    assert.is(first.value.seq, 1);
     const appending = (async () => {
       for (let n = 2; n <= 300; n++) await wal.append(n % 3 === 0 ? 'audit' : 'log', { n });
       await wal.close();
