@@ -16,7 +16,8 @@ interface ImportCommandOptions extends LogAddress, JsonOption {
   kind?: string;
 }
 
-const HELP = `Lines may be { kind, record }, plain records, or the older gateway's { appendedAt, blob }; the last two are of
+const HELP = `Lines may be { kind, record }, what 'dump' and 'export' write, plain records, or the older gateway's
+{ appendedAt, blob }; the last two are of
 --kind. A folder stands for the .ndjson, .ldjson and .jsonl files below it. Running it again imports what is
 new, and nothing twice. A line that can't be read is named, and the rest goes on; the exit code is then 1.
 

@@ -8,6 +8,7 @@ import { addDump } from './dump.js';
 import type { ExitCode } from './errors.js';
 import { errorLine, exitCodeOf, oneLine } from './errors.js';
 import { addEvict } from './evict.js';
+import { addExport } from './export.js';
 import { addForget } from './forget.js';
 import { addImport } from './import.js';
 import { addMigrate } from './migrate.js';
@@ -21,7 +22,7 @@ import { addVerify } from './verify.js';
 const HELP = `
 A log is named by --service, below VAR_DIR (or --var-dir), or by --dir, its folder. Only the user it belongs to
 may open it, root included, so run this as the user that the service runs as. A log in use is asked of the process
-that holds it (stats, dump, tail, evict, compact, verify, forget); for the others, stop the service first.
+that holds it (stats, dump, tail, export, evict, compact, verify, forget); for the others, stop the service first.
 
 Exit codes: 0 done, 1 failed, 2 the command line or the environment does not fit.`;
 
@@ -31,6 +32,7 @@ const ADD = [
   addTail,
   addShip,
   addImport,
+  addExport,
   addEvict,
   addCompact,
   addVerify,

@@ -1,7 +1,9 @@
 // One line of a foreign NDJSON file, as a record of a kind. Pure.
 //
-// Three shapes are known: `{ kind, record }` (ADR-0017), the older gateway's `{ appendedAt, blob }`, whose blob
-// is the record, and a plain record. The last two don't say their kind.
+// Four shapes are known: `{ kind, record }` (ADR-0017), what a log's own dump has,
+// `{ id, seq, kind, record, appendedAt }`, the older gateway's `{ appendedAt, blob }`, whose blob is the record, and
+// a plain record. The last two don't say their kind. A dump's notices stand for records that are gone: there is
+// nothing in them to be imported.
 
 import type { StreamConfig } from '../config.js';
 import { encodeRecord } from '../records.js';
@@ -22,12 +24,22 @@ export type PolicyOf = (kind: string) => Readonly<Pick<StreamConfig, 'maxRecordB
 const ADR_LINE = /^\s*\{\s*"kind"\s*:\s*"[^"\\]*"\s*,\s*"record"\s*:\s*(\{.*\})\s*\}\s*$/s;
 const GATEWAY_LINE = /^\s*\{\s*"appendedAt"\s*:\s*[\d.eE+-]+\s*,\s*"blob"\s*:\s*(\{.*\})\s*\}\s*$/s;
 
+/** The names in a dump's line of a record, in order; where it was sent again, one more. */
+const DUMPED = 'appendedAt,id,kind,record,seq';
+const DUMPED_RESENT = 'appendedAt,id,kind,record,resendOf,seq';
+
 /**
+ * The record of a line; undefined for a notice.
+ *
  * @param kind The kind of lines that don't say theirs.
  * @param policyOf What a stream takes and makes of it; throws for an unknown kind.
  * @throws {Error} Saying what is wrong with the line.
  */
-export function importLine(text: string, kind: string | undefined, policyOf: PolicyOf): ImportedLine {
+export function importLine(
+  text: string,
+  kind: string | undefined,
+  policyOf: PolicyOf,
+): ImportedLine | undefined {
   let parsed: unknown;
   try {
     parsed = JSON.parse(text);
@@ -41,6 +53,11 @@ export function importLine(text: string, kind: string | undefined, policyOf: Pol
   if (names === 'kind,record' && typeof own === 'string' && isObject(record)) {
     return checked(own, record, ADR_LINE.exec(text)?.[1], policyOf);
   }
+  if (names === 'appendedAt,gap,id,kind,seq' && isObject(parsed['gap'])) return undefined;
+  const isDumped = names === DUMPED || names === DUMPED_RESENT;
+  // Written by JSON.stringify: there is no other way to write it that is to be kept.
+  if (isDumped && typeof own === 'string' && isObject(record))
+    return checked(own, record, undefined, policyOf);
   if (kind === undefined) {
     throw new Error('it does not say its kind as { kind, record } does: name the kind of such lines');
   }

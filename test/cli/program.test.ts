@@ -17,6 +17,7 @@ it('every command has --json, and a help with an example of it', () => {
     'demo-producer',
     'dump',
     'evict',
+    'export',
     'forget',
     'import',
     'migrate',

@@ -11,7 +11,9 @@ function policyOf(kind: string) {
 }
 
 function taken(text: string, kind?: string) {
-  return importLine(text, kind, policyOf);
+  const line = importLine(text, kind, policyOf);
+  assert.ok(line, text);
+  return line;
 }
 
 it('a line that says its kind is of that kind, whatever else is asked for', () => {
@@ -25,6 +27,15 @@ it('the older gateway’s line is its blob, of the kind that is asked for', () =
     kind: 'audit',
     json: '{"meta":{"ts":1}}',
   });
+});
+
+it('a line of a dump is its record, of its own kind; a notice is nothing to import', () => {
+  const line = { id: 'w:audit:7', seq: 7, kind: 'audit', record: { a: 1 }, appendedAt: 1 };
+  assert.equal(taken(JSON.stringify(line), 'log'), { kind: 'audit', json: '{"a":1}' });
+  assert.equal(taken(JSON.stringify({ ...line, resendOf: 'w:audit:3' })), { kind: 'audit', json: '{"a":1}' });
+  const gap = { from: 1, to: 7, reason: 'size', at: 1 };
+  const notice = JSON.stringify({ id: 'l:audit:gap:1-7', seq: 7, kind: 'audit', gap, appendedAt: 1 });
+  assert.is(importLine(notice, 'log', bytesMax), undefined);
 });
 
 it('any other object is a record, of the kind that is asked for', () => {
