@@ -2,15 +2,30 @@
 
 import type { Command } from 'commander';
 import type { ShipperStats, StreamStats, WalStats } from '../index.js';
-import { reachLog } from './reach.js';
+import { UsageError } from './errors.js';
+import { interruptible } from './interrupt.js';
 import type { JsonOption, LogAddress } from './options.js';
-import { addCommand, addLogOptions } from './options.js';
+import { addCommand, addLogOptions, parseDuration } from './options.js';
 import { age, count, printResult, size, table } from './output.js';
+import { reachLog } from './reach.js';
+import { watchStats } from './watch.js';
+
+interface StatsOptions extends LogAddress, JsonOption {
+  watch?: boolean;
+  interval?: number;
+}
 
 const HELP = `Last - start = delivered + dropped + quarantined + lost + backlog, for each shipper.
 
+With --watch it goes on until SIGINT: in place on a terminal, otherwise a block or, with --json, a line each time. When
+the process that holds the log goes away, it says so and waits for the next.
+
 Example:
-  nv-wal stats --service gateway --var-dir /var/lib/acme`;
+  nv-wal stats --service gateway --var-dir /var/lib/acme --watch`;
+
+const INTERVAL_MS = 2000;
+/** Less would be work for the service, and nothing more to see. */
+const INTERVAL_MS_MIN = 50;
 
 const HEAD = [
   'stream',
@@ -29,11 +44,21 @@ const HEAD = [
 
 export function addStats(program: Command): void {
   const command = addCommand(program, 'stats', 'show where every stream and cursor stands', HELP);
-  addLogOptions(command).action(async (options: LogAddress & JsonOption) => {
-    await using wal = await reachLog(options);
-    const stats = await wal.stats();
-    await printResult(options.json, stats, describe(stats));
-  });
+  addLogOptions(command)
+    .option('--watch', 'again and again')
+    .option('--interval <time>', 'with --watch, how often (default: 2s)', parseDuration)
+    .action(async (options: StatsOptions) => {
+      const { watch = false, interval = INTERVAL_MS, json } = options;
+      if (options.interval !== undefined && !watch) throw new UsageError('--interval goes with --watch');
+      if (interval < INTERVAL_MS_MIN)
+        throw new UsageError(`expected --interval of at least ${INTERVAL_MS_MIN}ms`);
+      if (watch) {
+        return await interruptible((signal) => watchStats({ ...options, interval }, describe, signal));
+      }
+      await using wal = await reachLog(options);
+      const stats = await wal.stats();
+      await printResult(json, stats, describe(stats));
+    });
 }
 
 function describe(stats: WalStats): string {

@@ -25,8 +25,8 @@ export class RemoteLog {
     return (await isServed(dir)) ? new RemoteLog(dir) : undefined;
   }
 
-  stats(): Promise<WalStats> {
-    return this.#call('GET', '/v1/stats');
+  stats(signal?: AbortSignal): Promise<WalStats> {
+    return this.#call('GET', '/v1/stats', undefined, signal);
   }
 
   evict(options: EvictOptions): Promise<EvictReport> {

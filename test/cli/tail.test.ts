@@ -74,7 +74,7 @@ skipIf(it, noTerminal)(
         const coloured = await onTerminal(['tail', ...at]);
         assert.match(coloured, '\u001B[31merror\u001B[39m it broke');
         const line = '1970-01-01T00:00:00.000Z log 1 error it broke n=1\n';
-        assert.is(await onTerminal(['dump', ...at], { NO_COLOR: '1' }), line);
+        assert.is(await onTerminal(['dump', ...at], { env: { NO_COLOR: '1' } }), line);
         assert.match(await onTerminal(['dump', ...at, '--json']), /^\{"id":.*"msg":"it broke"/);
       },
     );
