@@ -11,7 +11,10 @@ import { Log } from './log/log.js';
 import { steps } from '../migrations/index.js';
 
 /** What a tool can say about a log: the rest is on disk. */
-export type FolderOptions = Omit<WalOptions, 'service' | 'instance' | 'varDir' | 'adopt'>;
+export interface FolderOptions extends Omit<WalOptions, 'service' | 'instance' | 'varDir' | 'adopt'> {
+  /** Bytes of delivered records to keep of each stream that `streams` does not tell of. @default all that are there: what the log's service keeps is not known */
+  keepDeliveredBytes?: number;
+}
 
 export interface Opened {
   readonly log: Log;
@@ -36,7 +39,8 @@ export async function openExisting(dir: string, options: FolderOptions): Promise
     maxAgeMs: Number.MAX_SAFE_INTEGER,
     alerts: false as const,
   };
-  const config = resolveConfig({ ...unbounded, ...options, service: 'any', varDir: dir, adopt: false });
+  const { keepDeliveredBytes: keeps = Number.MAX_SAFE_INTEGER, ...others } = options;
+  const config = resolveConfig({ ...unbounded, ...others, service: 'any', varDir: dir, adopt: false });
   if (!(await hasDatabase(dir))) throw new WalError('WAL_CONFIG', `no log in ${dir}`);
   // A tool that looks in for a moment holds nothing back, and leaves damage to whom the log belongs.
   const reserveBytes = options.reserveBytes ?? 0;
@@ -46,9 +50,14 @@ export async function openExisting(dir: string, options: FolderOptions): Promise
   for (const { kind, cursors } of log.streams.values()) {
     const undeclared = { whenFull: 'reject', shaping: undefined } as const;
     const base: StreamConfig = streams.get(kind) ?? { ...config.streams.get('audit')!, ...undeclared };
+    const keepDeliveredBytes = options.streams?.[kind]?.keepDeliveredBytes ?? keeps;
     // No default here: a cursor that the log's service does not declare would hold its records for ever.
     const declared = options.streams?.[kind]?.shippers ?? [];
-    streams.set(kind, { ...base, shippers: [...new Set([...declared, ...cursors.keys()])] });
+    streams.set(kind, {
+      ...base,
+      keepDeliveredBytes,
+      shippers: [...new Set([...declared, ...cursors.keys()])],
+    });
   }
   return { log, config: { ...config, streams } };
 }

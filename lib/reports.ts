@@ -24,6 +24,13 @@ export interface EvictReport {
   freedBytes: number;
 }
 
+export interface ReplayOptions {
+  /** The first seq to deliver again. Integer >= 1; it must still be on disk. */
+  from: number;
+  /** Whose cursor. @default 'default' */
+  shipper?: string;
+}
+
 export interface CompactReport {
   bytesBefore: number;
   bytesAfter: number;

@@ -8,17 +8,17 @@ import { Intake } from './intake.js';
 import type { ImportOptions, ImportReport } from './import/import.js';
 import { Importer } from './import/importer.js';
 import { Presence } from './instances/presence.js';
+import { forgetOnDemand, replayOnDemand } from './cursors.js';
 import { evictOnDemand } from './evicting.js';
 import { droppedEvents } from './log/evict.js';
 import type { Eviction } from './log/evict.js';
 import type { Log } from './log/log.js';
-import { forget } from './log/operations.js';
 import { Retainer } from './log/retain.js';
 import type { FolderOptions } from './opening.js';
 import { openExisting, openOwn } from './opening.js';
 import type { QuarantinedItem, ResendOptions } from './quarantine.js';
 import { Quarantine } from './quarantine.js';
-import type { AppendReceipt, CompactReport, EvictOptions, EvictReport } from './reports.js';
+import type { AppendReceipt, CompactReport, EvictOptions, EvictReport, ReplayOptions } from './reports.js';
 import type { ReadItem, ReadOptions } from './reading.js';
 import { readItems } from './reading.js';
 import type { WalHealth } from './operate/health.js';
@@ -284,13 +284,22 @@ export class Wal<Kinds extends Record<keyof Kinds, object> = DefaultKinds> {
    */
   async forget(kind: keyof Kinds & string, shipper: string): Promise<{ records: number }> {
     this.#policy(kind, false);
-    if (!this.#log.stream(kind).cursors.has(shipper)) {
-      throw new WalError('WAL_CONFIG', `'${kind}' has no cursor '${shipper}'`);
-    }
-    if (this.#shippers.get(kind, shipper)) {
-      throw new WalError('WAL_CONFIG', `the shipper '${shipper}' of '${kind}' runs; stop it first`);
-    }
-    return { records: await this.#log.change((draft) => forget(draft, kind, shipper)) };
+    const isRunning = this.#shippers.get(kind, shipper) !== undefined;
+    return await forgetOnDemand(this.#log, kind, shipper, isRunning);
+  }
+
+  /**
+   * Moves a cursor back, so that what is still on disk from a seq on is delivered again, under the same ids: see
+   * `keepDeliveredBytes`. In the ledger it is backlog again. Its shipper may run.
+   *
+   * @returns how many records.
+   * @throws {WalError} `WAL_CONFIG`: no such cursor, or that seq is not on disk any more; it names the first that is.
+   *   `WAL_UNKNOWN_KIND`; `WAL_FULL` where a `reject` stream would take no more for it.
+   */
+  async replay(kind: keyof Kinds & string, options: ReplayOptions): Promise<{ records: number }> {
+    this.#policy(kind);
+    const checkRoom = (name: string, bytes: number) => this.#retainer.checkRoom(name, bytes);
+    return await replayOnDemand(this.#log, kind, options, checkRoom);
   }
 
   /** Appends what NDJSON files hold, each line once, however often it is called. See `ImportOptions`. */

@@ -13,6 +13,7 @@ import { addForget } from './forget.js';
 import { addImport } from './import.js';
 import { addMigrate } from './migrate.js';
 import { note } from './output.js';
+import { addReplay } from './replay.js';
 import { addServe } from './serve.js';
 import { addShip } from './ship.js';
 import { addStats } from './stats.js';
@@ -22,7 +23,8 @@ import { addVerify } from './verify.js';
 const HELP = `
 A log is named by --service, below VAR_DIR (or --var-dir), or by --dir, its folder. Only the user it belongs to
 may open it, root included, so run this as the user that the service runs as. A log in use is asked of the process
-that holds it (stats, dump, tail, export, evict, compact, verify, forget); for the others, stop the service first.
+that holds it (stats, dump, tail, export, evict, compact, verify, replay, forget); for the others, stop the
+service first.
 
 Exit codes: 0 done, 1 failed, 2 the command line or the environment does not fit.`;
 
@@ -36,6 +38,7 @@ const ADD = [
   addEvict,
   addCompact,
   addVerify,
+  addReplay,
   addForget,
   addMigrate,
   addServe,

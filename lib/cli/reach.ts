@@ -8,6 +8,7 @@ import type {
   EvictOptions,
   EvictReport,
   ReadItem,
+  ReplayOptions,
   TailOptions,
   VerifyReport,
   WalStats,
@@ -31,6 +32,8 @@ export interface ReachedLog extends AsyncDisposable {
   compact(): Promise<CompactReport>;
   verify(signal: AbortSignal, onProgress: (records: number) => void): Promise<VerifyReport>;
   forget(kind: string, shipper: string): Promise<{ records: number }>;
+  replay(kind: string, options: ReplayOptions): Promise<{ records: number }>;
+  resend(kind: string, options: { shipper?: string }): Promise<{ records: number }>;
 }
 
 /**
@@ -67,6 +70,8 @@ function local(wal: OpenLog): ReachedLog {
     evict: (options) => wal.evict(options),
     compact: () => wal.compact(),
     forget: (kind, shipper) => wal.forget(kind, shipper),
+    replay: (kind, options) => wal.replay(kind, options),
+    resend: (kind, options) => wal.resend(kind, options),
     verify: (signal, onProgress) =>
       wal.verify({
         onProgress(records) {

@@ -51,7 +51,9 @@ export function addShip(program: Command): void {
 async function ship(options: ShipCommandOptions, interrupted: AbortSignal): Promise<Sum> {
   const sink = sinkFromEnv();
   const outages = new Outages();
-  await using wal = await openLog(options, { onEvent: (event) => outages.tell(event) });
+  // What is delivered here goes at once: the log's service may never come back for it.
+  const onEvent = (event: WalEvent) => outages.tell(event);
+  await using wal = await openLog(options, { onEvent, keepDeliveredBytes: 0 });
   const kinds = kindsOf(wal, options.kind);
   const before = sumOf(wal, kinds);
   await deliver(wal, sink, kinds, options, interrupted);

@@ -271,7 +271,7 @@ function isGone(draft: Draft, { kind, from, to }: Removal): boolean {
 }
 
 /** Bytes of a stream's entries, ever, up to and with the last one before a seq. */
-async function endBefore(log: Log, stream: StreamState, seq: number): Promise<number> {
+export async function endBefore(log: Log, stream: StreamState, seq: number): Promise<number> {
   if (seq === stream.head.seq + 1) return stream.head.offset;
   const [row] = await log.store.scan(
     { gte: entriesAfter(stream.kind, stream.head.seq).gte, lt: keys.entry(stream.kind, seq) },

@@ -67,6 +67,11 @@ export function seqOfKey(key: string): number {
   return /^\d{16}$/.test(digits) && key.at(-SEQ_DIGITS - 1) === '!' ? Number(digits) : NaN;
 }
 
+/** The seq that a key of `quarantine` ends in. */
+export function seqOfAside(key: string): number {
+  return Number(key.slice(-SEQ_DIGITS));
+}
+
 const packr = new Packr({ useRecords: false });
 
 /**

@@ -24,6 +24,17 @@ export interface Cursor {
   readonly lost: number;
   /** `dropped` and `lost`, by reason. */
   readonly gone: Readonly<Partial<Record<GapReason, number>>>;
+  /** Absent: it was never moved back. */
+  readonly replayed?: Replayed;
+}
+
+/** What moving a cursor back has taken out of its counts, ever: with it, they only grow. */
+export interface Replayed {
+  /** How often it was moved back: of two values of a cursor, the one with the higher number is the later. */
+  readonly times: number;
+  readonly delivered: number;
+  readonly quarantined: number;
+  readonly lost: number;
 }
 
 /** A range of seqs, both ends included. */
@@ -67,6 +78,16 @@ export function resent(cursor: Cursor, records: number, bytes: number): Cursor {
 /** Records that are kept aside for a cursor. */
 export function keptAside({ quarantined, resent: again = 0 }: Cursor): number {
   return quarantined - again;
+}
+
+export function timesReplayed(cursor: Cursor | undefined): number {
+  return cursor?.replayed?.times ?? 0;
+}
+
+/** Whether a cursor's value is older than another one by its position. */
+export function isBefore(cursor: Cursor | undefined, other: Cursor): boolean {
+  const times = timesReplayed(cursor) - timesReplayed(other);
+  return times === 0 ? (cursor?.seq ?? 0) < other.seq : times < 0;
 }
 
 /** How many seqs of a range lie behind the cursor's position, that is: had not been settled for it. */

@@ -6,7 +6,7 @@
 import type { GapReason } from '../records.js';
 import { keys } from './keyspace.js';
 import type { Cursor, Range } from './ledger.js';
-import { gone, newCursor, resent, settled, unsettled } from './ledger.js';
+import { gone, newCursor, resent, settled, timesReplayed, unsettled } from './ledger.js';
 import type { Draft, Notice, StreamState } from './state.js';
 import { lowestCursor, noticedBytes } from './state.js';
 
@@ -47,12 +47,18 @@ export interface Acknowledgement {
   /** Whether what every cursor has passed is deleted here and now. */
   readonly deletes: boolean;
   readonly at: number;
+  /** How often the cursor had been moved back when this was read. */
+  readonly replays: number;
 }
 
-/** Moves a cursor over what was delivered and deletes what all have passed. */
-export function acknowledge(draft: Draft, ack: Acknowledgement): void {
+/**
+ * Moves a cursor over what was delivered and deletes what all have passed. False where the cursor was moved back
+ * since that was read: nothing is settled then, it is delivered again.
+ */
+export function acknowledge(draft: Draft, ack: Acknowledgement): boolean {
   const stream = draft.stream(ack.kind);
   const cursor = stream.cursors.get(ack.shipper);
+  if (cursor && timesReplayed(cursor) !== ack.replays) return false;
   if (cursor?.seq !== ack.after) {
     throw new Error(`the cursor ${ack.shipper} of ${ack.kind} is at ${cursor?.seq}, not at ${ack.after}`);
   }
@@ -78,6 +84,7 @@ export function acknowledge(draft: Draft, ack: Acknowledgement): void {
     if (last) advanceHead(draft, stream, last.lastSeq, last.offset + last.size);
   }
   advanceHead(draft, stream, stream.head.seq, stream.head.offset);
+  return true;
 }
 
 /** Takes records out of the quarantine that are appended again in the same commit. They stay counted as quarantined. */
@@ -190,17 +197,19 @@ function addNotice(draft: Draft, stream: StreamState, notice: Notice, inFlight: 
   draft.addNotice(stream, merged);
 }
 
-/** Deletes entries that every cursor has passed, from the head on. */
+/** Deletes entries that every cursor has passed, from the head on. False where one was moved back since. */
 export function trim(
   draft: Draft,
   kind: string,
   to: number,
   offset: number,
   entryKeys: readonly string[],
-): void {
+): boolean {
   const stream = draft.stream(kind);
+  if (lowestCursor(stream) < to) return false;
   for (const key of entryKeys) draft.delete(key);
   advanceHead(draft, stream, to, offset);
+  return true;
 }
 
 /** Gives a cursor that is not there yet its place: before the oldest record on disk. */

@@ -92,8 +92,8 @@ function goneOf({ gone }: Cursor): Counts {
   );
 }
 
-/** Seqs under notices behind a cursor, by reason. */
-function countsAbove(notices: readonly Notice[], cursor: Cursor): Counts {
+/** Seqs under notices behind a cursor, by reason: all of them are counted as gone. */
+export function countsAbove(notices: readonly Notice[], cursor: Cursor): Counts {
   const counts: Counts = new Map();
   for (const notice of notices) {
     counts.set(notice.reason, (counts.get(notice.reason) ?? 0) + unsettled(cursor, notice));

@@ -2,7 +2,7 @@
 
 import { keys, parseKey, sectionRange, unseal } from './keyspace.js';
 import type { Cursor } from './ledger.js';
-import { keptAside, newCursor } from './ledger.js';
+import { isBefore, keptAside, newCursor } from './ledger.js';
 import type { StreamMarks } from './mark.js';
 import { rowsOf } from './open.js';
 import { placeBehindHead } from './recount.js';
@@ -69,9 +69,10 @@ function takeMarks(values: SmallValues, marks: StreamMarks): void {
   }
 }
 
-/** At one position, a cursor only ever counts more that is gone. */
+/** At one position, a cursor only ever counts more that is gone, unless it was moved back. */
 function isAhead(cursor: Cursor, other: Cursor | undefined): boolean {
-  if (!other || cursor.seq !== other.seq) return cursor.seq > (other?.seq ?? -1);
+  if (!other || isBefore(other, cursor)) return true;
+  if (isBefore(cursor, other)) return false;
   return cursor.dropped + cursor.lost > other.dropped + other.lost;
 }
 

@@ -7,6 +7,7 @@ import { databaseFolder, isFolder, readOwner, syncFolder } from './folder.js';
 import { entriesUpTo } from './keyspace.js';
 import { makeRoom } from './leveldb/room.js';
 import type { StreamMarks } from './mark.js';
+import { isBefore } from './ledger.js';
 import { readMark } from './mark.js';
 import type { FormatStep, Migration } from './migrate.js';
 import { migrate } from './migrate.js';
@@ -299,9 +300,10 @@ function missing(streams: ReadonlyMap<string, StreamState>, marks: StreamMarks):
     const stream = streams.get(kind);
     const lastSeq = stream?.lastSeq ?? 0;
     if (lastSeq < mark.lastSeq) problems.push(`'${kind}' ends at ${lastSeq} instead of ${mark.lastSeq}`);
-    for (const [name, { seq }] of Object.entries(mark.cursors)) {
-      const at = stream?.cursors.get(name)?.seq ?? 0;
-      if (at < seq) problems.push(`${name} of '${kind}' stands at ${at} instead of ${seq}`);
+    for (const [name, marked] of Object.entries(mark.cursors)) {
+      const cursor = stream?.cursors.get(name);
+      if (isBefore(cursor, marked))
+        problems.push(`${name} of '${kind}' stands at ${cursor?.seq ?? 0} instead of ${marked.seq}`);
     }
     const head = stream?.head.seq ?? 0;
     if (head < mark.head.seq) problems.push(`'${kind}' begins behind ${head} instead of ${mark.head.seq}`);

@@ -149,7 +149,8 @@ export class Trimmer {
     if (last === undefined) return;
     const to = seqOfKey(last);
     const end = await offsetThrough(this.#store, stream, to);
-    await this.#log.change((draft) => trim(draft, kind, to, end, found), found.length);
+    const trimmed = await this.#log.change((draft) => trim(draft, kind, to, end, found), found.length);
+    if (!trimmed) this.#passed.delete(kind);
   }
 
   /** Up to where what every cursor has passed exceeds what is to be kept for replay. */

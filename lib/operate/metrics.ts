@@ -30,7 +30,7 @@ const VALUES = {
     'How long the oldest record that waits for a shipper has waited.',
   ],
   wal_appended_records_total: ['counter', 'Records appended, ever.'],
-  wal_shipped_records_total: ['counter', 'Records delivered by a shipper, ever.'],
+  wal_shipped_records_total: ['counter', 'Records delivered by a shipper, ever; those of a replay again.'],
   wal_quarantined_records_total: ['counter', 'Records refused by the destination and put aside, ever.'],
   wal_lost_records_total: ['counter', 'Records lost to damage before a shipper had delivered them, ever.'],
   wal_failed_offers_total: ['counter', 'Records that offer() could not make durable, since open.'],
@@ -179,6 +179,8 @@ function streamRows({ kind, stats, endOffset }: StreamView): Row[] {
 
 function cursorRows(view: CursorView): Row[] {
   const { cursor, stats, breaker, errors, oldestAgeMs } = view;
+  // A counter never goes back; the ledger does, where a cursor is moved back.
+  const { replayed } = cursor;
   const labels = labelsOf(view);
   // A cursor is made at a moment, too; only one that has moved was ever acknowledged.
   const shippedAt = cursor.seq > cursor.startSeq ? cursor.at / 1000 : undefined;
@@ -189,9 +191,9 @@ function cursorRows(view: CursorView): Row[] {
     ['wal_cursor_seq', cursor.seq, labels],
     ['wal_cursor_offset', cursor.offset, labels],
     ['wal_oldest_unshipped_age_seconds', inSeconds(oldestAgeMs), labels],
-    ['wal_shipped_records_total', stats.delivered, labels],
-    ['wal_quarantined_records_total', stats.quarantined, labels],
-    ['wal_lost_records_total', stats.lost, labels],
+    ['wal_shipped_records_total', stats.delivered + (replayed?.delivered ?? 0), labels],
+    ['wal_quarantined_records_total', stats.quarantined + (replayed?.quarantined ?? 0), labels],
+    ['wal_lost_records_total', stats.lost + (replayed?.lost ?? 0), labels],
     ['wal_breaker_state', BREAKER_STATES[breaker], labels],
     ['wal_shipper_running', Number(stats.state !== 'none' && stats.state !== 'stopped'), labels],
     ['wal_clock_skew_seconds', inSeconds(stats.clockSkewMs), labels],

@@ -6,8 +6,9 @@ import { json } from 'node:stream/consumers';
 import type { WalErrorCode } from '../errors.js';
 import { WalError, messageOf } from '../errors.js';
 import type { VerifyReport } from '../log/verify.js';
+import type { ResendOptions } from '../quarantine.js';
 import type { ReadItem } from '../reading.js';
-import type { CompactReport, EvictOptions, EvictReport } from '../reports.js';
+import type { CompactReport, EvictOptions, EvictReport, ReplayOptions } from '../reports.js';
 import type { WalStats } from '../stats.js';
 import { isServed, openAnswer } from './ask.js';
 import type { DumpItem, DumpOptions } from './dump.js';
@@ -43,6 +44,14 @@ export class RemoteLog {
 
   forget(kind: string, shipper: string): Promise<{ records: number }> {
     return this.#call('POST', '/v1/forget', { kind, shipper });
+  }
+
+  replay(kind: string, options: ReplayOptions): Promise<{ records: number }> {
+    return this.#call('POST', '/v1/replay', { kind, ...options });
+  }
+
+  resend(kind: string, options: Pick<ResendOptions, 'shipper'> = {}): Promise<{ records: number }> {
+    return this.#call('POST', '/v1/resend', { kind, ...options });
   }
 
   /** Whoever ends the loop closes the connection, and with it ends the work on the other side. */

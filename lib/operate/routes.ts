@@ -2,7 +2,8 @@
 
 import { WalError } from '../errors.js';
 import type { VerifyReport } from '../log/verify.js';
-import type { CompactReport, EvictOptions, EvictReport } from '../reports.js';
+import type { ResendOptions } from '../quarantine.js';
+import type { CompactReport, EvictOptions, EvictReport, ReplayOptions } from '../reports.js';
 import type { ControlCall, Routes } from './control.js';
 import type { DumpOptions, DumpSource } from './dump.js';
 import { dumpItems } from './dump.js';
@@ -15,6 +16,8 @@ export interface RoutedWal extends DumpSource {
   compact(): Promise<CompactReport>;
   verify(options: { onProgress?: (records: number) => void }): Promise<VerifyReport>;
   forget(kind: string, shipper: string): Promise<{ records: number }>;
+  replay(kind: string, options: ReplayOptions): Promise<{ records: number }>;
+  resend(kind: string, options: ResendOptions): Promise<{ records: number }>;
 }
 
 export function walRoutes(wal: RoutedWal, log: Commits): Routes {
@@ -40,6 +43,19 @@ export function walRoutes(wal: RoutedWal, log: Commits): Routes {
     'POST /v1/forget': ({ body }) => {
       const { kind, shipper } = fieldsOf(body);
       return wal.forget(textOf('kind', kind), textOf('shipper', shipper));
+    },
+    'POST /v1/replay': ({ body }) => {
+      const { kind, from, shipper } = fieldsOf(body);
+      return wal.replay(textOf('kind', kind), {
+        from: numberOf('from', from),
+        ...(shipper !== undefined && { shipper: textOf('shipper', shipper) }),
+      });
+    },
+    'POST /v1/resend': ({ body }) => {
+      const { kind, shipper } = fieldsOf(body);
+      return wal.resend(textOf('kind', kind), {
+        ...(shipper !== undefined && { shipper: textOf('shipper', shipper) }),
+      });
     },
   };
 }

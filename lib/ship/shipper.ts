@@ -3,6 +3,7 @@
 
 import { WalError, messageOf } from '../errors.js';
 import type { Acknowledgement, Quarantined } from '../log/operations.js';
+import { timesReplayed } from '../log/ledger.js';
 import { acknowledge } from '../log/operations.js';
 import type { BreakerState } from './breaker.js';
 import type { LoadedBatch } from './batch.js';
@@ -38,6 +39,8 @@ export class Shipper {
   /** Tries that failed since a batch was last delivered and acknowledged. */
   #failures = 0;
   #lastShipAt: number | undefined;
+  /** How often the cursor had been moved back when reading began. */
+  #replays = 0;
 
   constructor(context: ShipperContext) {
     this.#context = context;
@@ -63,6 +66,8 @@ export class Shipper {
     });
     this.#unsubscribe = log.onCommit((changedKinds) => {
       if (changedKinds.includes(kind)) this.#loader.look();
+      // It may wait for more at the end of the stream: from here on there is more.
+      if (this.#isMovedBack) this.#loader.rewind(this.#cursorSeq());
       this.#committed.notify();
     });
     this.#running = this.#run();
@@ -142,6 +147,12 @@ export class Shipper {
     throw new WalError('WAL_CLOSED', `the cursor '${this.name}' of '${this.kind}' was given up`);
   }
 
+  /** What is read and on its way was so from another place: it is delivered again. */
+  get #isMovedBack(): boolean {
+    const cursor = this.#context.log.stream(this.kind).cursors.get(this.name);
+    return cursor !== undefined && timesReplayed(cursor) !== this.#replays;
+  }
+
   /** Ships until it is told to stop. What goes wrong on this side of the wire is tried again, too. */
   async #run(): Promise<void> {
     const { log, kind, clock, random, meter } = this.#context;
@@ -172,18 +183,14 @@ export class Shipper {
   async #ship(): Promise<void> {
     const acknowledged: Promise<void>[] = [];
     let ahead: Promise<LoadedBatch | undefined> | undefined;
-    // Held until now, as the destination may have it. From here on, what is damaged in it can be given up.
-    this.#context.log.claims.sent(this.kind, this.name);
-    this.#sentTo = 0;
-    this.#settling.reset();
-    this.#loader.rewind(this.#cursorSeq());
+    this.#begin();
     try {
       while (!this.#abort.signal.aborted) {
         await this.#awaitRoom();
         const loaded = (await ahead) ?? (await this.#loader.next(() => (this.#state = { at: 'idle' })));
         ahead = undefined;
         if (!loaded) break;
-        if (!this.#claim(loaded)) {
+        if (this.#isMovedBack || !this.#claim(loaded)) {
           await this.#startOver(acknowledged);
           continue;
         }
@@ -218,12 +225,25 @@ export class Shipper {
     }
   }
 
+  /** Begins at the cursor, wherever it is; nothing is on its way. */
+  #begin(): void {
+    const { log, kind } = this.#context;
+    // Held until now, as the destination may have it. From here on, what is damaged in it can be given up.
+    log.claims.sent(kind, this.name);
+    this.#sentTo = 0;
+    this.#deliveredTo = 0;
+    this.#settling.reset();
+    this.#replays = timesReplayed(log.stream(kind).cursors.get(this.name));
+    this.#loader.rewind(this.#cursorSeq());
+  }
+
   /** Goes back to the cursor, once all that was delivered is acknowledged. */
   async #startOver(acknowledged: Promise<void>[]): Promise<void> {
     await Promise.all(acknowledged.splice(0));
     // What is being evicted is gone after one turn of the writer.
     await this.#context.log.change(() => {});
-    this.#loader.rewind(this.#cursorSeq());
+    if (this.#isMovedBack) this.#begin();
+    else this.#loader.rewind(this.#cursorSeq());
   }
 
   /**
@@ -306,6 +326,7 @@ export class Shipper {
       entries: loaded.entries,
       deletes: log.trimmer.deletesAtOnce(kind),
       at: clock.now(),
+      replays: this.#replays,
     });
   }
 
@@ -313,7 +334,8 @@ export class Shipper {
     const { log, kind, onEvent } = this.#context;
     const { entries, quarantined, at } = acknowledgement;
     const failures = this.#failures;
-    await log.change((draft) => acknowledge(draft, acknowledgement), entries.length + 3);
+    const isTaken = await log.change((draft) => acknowledge(draft, acknowledgement), entries.length + 3);
+    if (!isTaken) return;
     this.#lastShipAt = at;
     const settled = Math.max(this.#deliveredTo, this.#sentTo);
     if (!this.#sending && this.#cursorSeq() >= settled) log.claims.sent(kind, this.name);

@@ -11,6 +11,7 @@ import type { Log } from '../../lib/log/log.js';
 import { loadStreams, rowsOf } from '../../lib/log/open.js';
 import { acknowledge, addCursor, forget } from '../../lib/log/operations.js';
 import { readAfter } from '../../lib/log/read.js';
+import { replay } from '../../lib/log/replay.js';
 import type { Step } from '../../lib/log/read.js';
 import { backlogBytes, lowestCursor, storedBytes } from '../../lib/log/state.js';
 import { verifyLog } from '../../lib/log/verify.js';
@@ -34,6 +35,9 @@ export class LogModel {
   readonly #gone: (GapReason | undefined)[] = [undefined];
   readonly #cursors = new Map<string, CursorModel>();
   readonly #inFlight = new Map<string, Step[]>();
+  /** By shipper: how often its cursor was moved back, and had been when its batch was read. */
+  readonly #replays = new Map<string, number>();
+  readonly #replaysInFlight = new Map<string, number>();
 
   constructor(opened: OpenLog, kind: string) {
     this.#opened = opened;
@@ -81,6 +85,7 @@ export class LogModel {
       const range = { from: first.from, to: steps.at(-1)!.to };
       assert.ok(claims.send(this.#kind, shipper, range, removals));
       this.#inFlight.set(shipper, steps);
+      this.#replaysInFlight.set(shipper, this.#replays.get(shipper) ?? 0);
       return;
     }
   }
@@ -93,22 +98,67 @@ export class LogModel {
     const records = steps.filter((step) => step.is === 'records');
     const delivered = records.reduce((sum, { from, to }) => sum + to - from + 1, 0);
     const { to } = steps.at(-1)!;
-    await this.#log.change((draft) => {
+    const replays = this.#replaysInFlight.get(shipper) ?? 0;
+    const isTaken = await this.#log.change((draft) =>
       acknowledge(draft, {
         kind: this.#kind,
         shipper,
-        after: cursor.seq,
+        after: steps[0]!.from - 1,
         to,
         delivered,
         quarantined: [],
         entries: records.map(({ entry }) => entry),
         deletes: this.#log.trimmer.deletesAtOnce(this.#kind),
         at: 0,
-      });
-    });
+        replays,
+      }),
+    );
+    this.abort(shipper);
+    assert.is(
+      isTaken,
+      replays === (this.#replays.get(shipper) ?? 0),
+      'only what was read since the last replay',
+    );
+    if (!isTaken) return;
     cursor.seq = to;
     cursor.delivered += delivered;
-    this.abort(shipper);
+  }
+
+  /** Moves a cursor back to somewhere in what is kept. */
+  async replay(shipper: string, share: number): Promise<void> {
+    await this.#log.trimmer.idle();
+    const before = this.#cursors.get(shipper);
+    const { head } = this.#log.stream(this.#kind);
+    if (!before || before.seq <= head.seq) return;
+    const from = head.seq + 1 + Math.floor(share * (before.seq - head.seq - 0.001));
+    const records = await replay(this.#log, { kind: this.#kind, shipper, from }, () => {});
+    const { seq, startSeq, delivered, dropped, lost, gone } = this.#log
+      .stream(this.#kind)
+      .cursors.get(shipper)!;
+    const after = { seq, startSeq, delivered, dropped, lost };
+    // In front of a hole, and in front of nothing else than was asked for.
+    assert.ok(
+      numbers(seq + 1, from - 1).every((n) => this.#gone[n] !== undefined),
+      `${from} begins at ${seq}`,
+    );
+    const back = numbers(seq + 1, before.seq).filter((n) => this.#gone[n] === undefined);
+    assert.is(records, back.length, 'the records that are there');
+    const sumOf = (one: CursorModel) => one.delivered + one.dropped + one.lost;
+    assert.is(sumOf(before) - sumOf(after), records, 'they are counted out, and nothing else');
+    assert.ok(dropped >= before.dropped && lost >= before.lost && delivered >= 0);
+    // What a repair goes by: what is gone in front of a cursor, and what is behind it.
+    const behind = numbers(seq + 1, this.lastSeq).filter((n) => this.#gone[n] !== undefined);
+    assert.is(
+      seq - startSeq,
+      delivered + dropped + lost - behind.length,
+      'the counts in front of the cursor',
+    );
+    for (const reason of ['size', 'age', 'corrupt'] as const) {
+      const holes = behind.filter((n) => this.#gone[n] === reason).length;
+      assert.ok((gone[reason] ?? 0) >= holes, `what is gone behind the cursor is counted so: ${reason}`);
+    }
+    this.#cursors.set(shipper, after);
+    this.#replays.set(shipper, (this.#replays.get(shipper) ?? 0) + 1);
   }
 
   /** The batch was given up. */
@@ -155,6 +205,7 @@ export class LogModel {
     if (this.#cursors.size < 2 || this.#inFlight.has(shipper) || !this.#cursors.has(shipper)) return;
     await this.#log.change((draft) => forget(draft, this.#kind, shipper));
     this.#cursors.delete(shipper);
+    this.#replays.delete(shipper);
   }
 
   async addCursor(shipper: string): Promise<void> {

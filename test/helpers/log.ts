@@ -7,6 +7,7 @@ import { decodeEntry } from '../../lib/log/entry.js';
 import { databaseFolder } from '../../lib/log/folder.js';
 import { linesOf } from '../../lib/log/gzip.js';
 import { sectionRange } from '../../lib/log/keyspace.js';
+import { timesReplayed } from '../../lib/log/ledger.js';
 import type { LogOptions } from '../../lib/log/log.js';
 import { Log } from '../../lib/log/log.js';
 import { rowsOf } from '../../lib/log/open.js';
@@ -173,6 +174,7 @@ export async function deliver(
     entries: records.map(({ entry }) => entry),
     deletes: log.trimmer.deletesAtOnce(kind),
     at: log.clock.now(),
+    replays: timesReplayed(stream.cursors.get(shipper)),
   };
   await log.change((draft) => acknowledge(draft, acknowledgement), records.length + 3);
 }

@@ -35,7 +35,7 @@ it('a line of a dump is its record, of its own kind; a notice is nothing to impo
   assert.equal(taken(JSON.stringify({ ...line, resendOf: 'w:audit:3' })), { kind: 'audit', json: '{"a":1}' });
   const gap = { from: 1, to: 7, reason: 'size', at: 1 };
   const notice = JSON.stringify({ id: 'l:audit:gap:1-7', seq: 7, kind: 'audit', gap, appendedAt: 1 });
-  assert.is(importLine(notice, 'log', bytesMax), undefined);
+  assert.is(importLine(notice, 'log', policyOf), undefined);
 });
 
 it('any other object is a record, of the kind that is asked for', () => {

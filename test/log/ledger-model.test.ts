@@ -42,6 +42,9 @@ const adds = action('addCursor', fc.tuple(shippers), (model, name) => model.addC
 const keeps = action('keep', fc.tuple(fc.integer({ min: 0, max: 2000 })), (model, bytes) =>
   model.keep(bytes),
 );
+const replays = action('replay', fc.tuple(shippers, shares), (model, name, share) =>
+  model.replay(name, share),
+);
 const reopens = action('reopen', fc.tuple(), (model) => model.reopen());
 
 async function holds(cursors: string[], actions: readonly Action[]): Promise<void> {
@@ -101,6 +104,25 @@ it('two cursors that come and go, and what is delivered kept for replay', async 
   await fc.assert(
     fc.asyncProperty(actions, (given) => holds(['log/one', 'log/two'], given)),
     { numRuns: 25, includeErrorInReport: true },
+  );
+});
+
+it('two cursors that are moved back over what is kept, and over what went from its midst', async () => {
+  const actions = sequences(
+    [4, appends],
+    [4, begins],
+    [4, finishes],
+    [1, aborts],
+    [3, replays],
+    [1, evicts],
+    [2, evictsToBytes],
+    [2, damages],
+    [1, keeps],
+    [1, reopens],
+  );
+  await fc.assert(
+    fc.asyncProperty(actions, (given) => holds(['log/one', 'log/two'], given)),
+    { numRuns: 30, includeErrorInReport: true },
   );
 });
 

@@ -35,7 +35,15 @@ function stateOf(draft: Draft): StreamState {
 
 function ack(given: Partial<Acknowledgement>): Acknowledgement {
   const { after = 0, to = 10 } = given;
-  const base = { kind: KIND, shipper: 'default', quarantined: [], deletes: true, at: 5, entries: [] };
+  const base = {
+    kind: KIND,
+    shipper: 'default',
+    quarantined: [],
+    deletes: true,
+    at: 5,
+    entries: [],
+    replays: 0,
+  };
   return { ...base, after, to, delivered: to - after, ...given };
 }
 

@@ -91,6 +91,11 @@ export class Model {
     }
   }
 
+  /** A cursor is moved back: what its receiver was told of, it will be told of again. */
+  replay(cursor: string): void {
+    this.#ends.delete(cursor);
+  }
+
   /** Something on the disk was damaged just now: records may be lost by it, and are then told of. */
   damage(): void {
     this.#damage = 'just now';

@@ -53,6 +53,12 @@ const COMMANDS: readonly [weight: number, command: fc.Arbitrary<Command>][] = [
   [2, command('sinkRefusesSome', fc.tuple(cursors), (s, cursor) => s.ship(cursor, 'poison'))],
   [1, command('evict', fc.tuple(fc.integer({ min: 0, max: 60_000 })), (s, bytes) => s.evict(bytes))],
   [1, command('evictOlder', ms(0, 100_000), (s, age) => s.evictOlder(age))],
+  [
+    2,
+    command('replay', fc.tuple(cursors, fc.double({ min: 0, max: 1, noNaN: true })), (s, cursor, share) =>
+      s.replay(cursor, share),
+    ),
+  ],
   [1, command('timePasses', ms(1, 3_000_000), (s, by) => s.advance(by))],
   [1, command('clockJumps', ms(-100_000_000, 100_000_000), (s, by) => s.jump(by))],
   [1, command('compact', fc.tuple(), (s) => s.compact())],

@@ -13,9 +13,9 @@ import type { Shipper } from '../../lib/ship/shipper.js';
 import type { Sink } from '../../lib/ship/sink.js';
 import { SinkError } from '../../lib/ship/sink.js';
 import { Wal } from '../../lib/wal.js';
-import { ManualClock } from '../helpers/manual-clock.js';
 import { turns, until } from '../helpers/until.js';
 import type { Disk, Refusal } from './disk.js';
+import { JumpingClock } from './jumping-clock.js';
 import { LOG_BYTES, MAX_BYTES, Model } from './model.js';
 
 export const CURSORS = ['log/default', 'audit/default', 'audit/second'] as const;
@@ -32,23 +32,6 @@ const TRIES = 3;
 const POISON_TRIES = 60;
 /** More than the disk refuses in a row. */
 const OPENS_MAX = 20;
-
-class JumpingClock extends ManualClock {
-  #off = 0;
-
-  override now(): number {
-    return super.now() + this.#off;
-  }
-
-  override monotonic(): number {
-    return super.now();
-  }
-
-  /** The wall clock is set; the monotonic one does not notice. */
-  jump(ms: number): void {
-    this.#off += ms;
-  }
-}
 
 export class Subject {
   readonly #folder: string;
@@ -78,10 +61,10 @@ export class Subject {
   }
 
   /** A disk that refuses what opening has to write is tried again, as a service would be started again. */
-  async #open(): Promise<Wal<Record<string, object>>> {
+  async #open(maxBytes = MAX_BYTES): Promise<Wal<Record<string, object>>> {
     for (let tries = 1; ; tries++) {
       try {
-        return await this.#openOnce();
+        return await this.#openOnce(maxBytes);
       } catch (error) {
         const isRefused = error instanceof WalError && ['WAL_IO', 'WAL_FULL'].includes(error.code);
         if (!isRefused || tries === OPENS_MAX) throw error;
@@ -89,16 +72,19 @@ export class Subject {
     }
   }
 
-  #openOnce(): Promise<Wal<Record<string, object>>> {
+  #openOnce(maxBytes: number): Promise<Wal<Record<string, object>>> {
     const options: WalOptions = {
       service: 'model',
       instance: 'main',
       varDir: this.#varDir,
       clock: this.#clock,
-      maxBytes: MAX_BYTES,
+      maxBytes,
       maxAgeMs: 3_600_000,
       reserveBytes: 0,
-      streams: { log: { maxBytes: LOG_BYTES }, audit: { shippers: ['default', 'second'] } },
+      streams: {
+        log: { maxBytes: LOG_BYTES, keepDeliveredBytes: 20_000 },
+        audit: { shippers: ['default', 'second'], keepDeliveredBytes: 20_000 },
+      },
     };
     return Wal.open<Record<string, object>>(options);
   }
@@ -179,7 +165,8 @@ export class Subject {
       const idle = { is: false };
       const waiting = shipper.idle().then(() => (idle.is = true));
       waiting.catch(() => {});
-      await this.#wait(shipper, () => idle.is || sends >= triesMax);
+      // It stops where it has put aside as much as it may.
+      await this.#wait(shipper, () => idle.is || sends >= triesMax || shipper.state.at === 'stopped');
     } finally {
       await shipper.stop();
     }
@@ -229,6 +216,24 @@ export class Subject {
 
   async evictOlder(ms: number): Promise<void> {
     await this.#wal.evict({ maxAgeMs: ms });
+  }
+
+  /** Moves a cursor back to somewhere in what is kept, if there is anything. */
+  async replay(cursor: Cursor, share: number): Promise<void> {
+    const [kind, shipper] = cursor.split('/') as [Kind, string];
+    const { firstSeq, shippers } = this.#wal.stats().streams[kind]!;
+    const before = shippers[shipper]!;
+    if (before.seq < firstSeq) return;
+    const from = Math.min(before.seq, firstSeq + Math.floor(share * (before.seq - firstSeq + 1)));
+    this.#model.replay(cursor);
+    try {
+      const { records } = await this.#wal.replay(kind, { from, shipper });
+      const after = this.#wal.stats().streams[kind]!.shippers[shipper]!;
+      assert.is(after.backlogRecords, before.backlogRecords + records);
+    } catch (error) {
+      // So much more would not let the stream take records any more.
+      if (!(error instanceof WalError) || error.code !== 'WAL_FULL') throw error;
+    }
   }
 
   advance(ms: number): void {
@@ -359,6 +364,9 @@ export class Subject {
   /** What is left is delivered: then every receiver has everything. */
   async end(): Promise<void> {
     this.#disk.relent();
+    await this.#wal.close();
+    // More may be put aside there: that keeps no shipper from its end.
+    this.#wal = await this.#open(10 * MAX_BYTES);
     for (const cursor of CURSORS) await this.ship(cursor, 'up');
     await this.check();
     this.#model.checkDelivered(this.#wal.stats());
