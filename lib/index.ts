@@ -2,7 +2,14 @@
 
 export { Wal } from './wal.js';
 export type { QuarantinedItem, ResendOptions } from './quarantine.js';
-export type { AppendReceipt, CompactReport, EvictOptions, EvictReport, ReplayOptions } from './reports.js';
+export type {
+  AppendReceipt,
+  CompactReport,
+  EvictOptions,
+  EvictReport,
+  EvictedRange,
+  ReplayOptions,
+} from './reports.js';
 export { s2sTokenFromEnv, walOptionsFromEnv } from './environment.js';
 export type { AlertName, AlertOptions } from './alert-options.js';
 export type { HttpSinkOptions, S2sTokenOptions, StreamPolicy, TokenProvider, WalOptions } from './config.js';

@@ -14,6 +14,8 @@ export interface EvictOptions<Kind extends string = string> {
   maxBytes?: number;
   /** Evict what was appended longer ago than this, in ms by the wall clock. Integer >= 0. */
   maxAgeMs?: number;
+  /** Only report what would go. @default false */
+  dryRun?: boolean;
 }
 
 export interface EvictReport {
@@ -22,6 +24,20 @@ export interface EvictReport {
   /** Of them, records that at least one shipper had not delivered. Never any of a `reject` stream. */
   dropped: number;
   freedBytes: number;
+  /** What went, in order. */
+  ranges: EvictedRange[];
+}
+
+/** Neighbouring records that went for one reason. */
+export interface EvictedRange {
+  kind: string;
+  from: number;
+  to: number;
+  records: number;
+  /** Of them, records that at least one shipper had not delivered. */
+  dropped: number;
+  bytes: number;
+  reason: 'size' | 'age';
 }
 
 export interface ReplayOptions {

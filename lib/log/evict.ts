@@ -4,15 +4,14 @@
 import type { StreamPolicy } from '../config.js';
 import type { WalEvent } from '../events.js';
 import type { GapReason } from '../records.js';
-import type { Claims } from './claims.js';
 import type { Entry } from './entry.js';
-import { decodeEntry } from './entry.js';
+import { decodeEntry, entrySize } from './entry.js';
 import { entriesAfter, keys, seqOfKey } from './keyspace.js';
 import type { Range } from './ledger.js';
-import type { Log } from './log.js';
 import type { Removal } from './operations.js';
 import { remove } from './operations.js';
 import type { Damage } from './read.js';
+import type { Evictable } from './rehearsal.js';
 import type { Holding } from './retention.js';
 import { nextStep } from './retention.js';
 import { entryAfter, lastSeqWithin, offsetAfter, offsetThrough } from './seek.js';
@@ -51,7 +50,7 @@ export interface EvictBounds {
  * `reject` stream stay, so the bounds may not be reached.
  */
 export async function evictToBounds(
-  log: Log,
+  log: Evictable,
   whenFull: (kind: string) => StreamPolicy['whenFull'],
   bounds: EvictBounds,
   reason: GapReason,
@@ -87,7 +86,7 @@ interface Stuck {
 
 /** Removes what was appended before a moment (epoch ms): all of it, or only what every cursor has passed. */
 export async function evictOlder(
-  log: Log,
+  log: Evictable,
   kind: string,
   appendedBefore: number,
   undelivered: boolean,
@@ -105,7 +104,7 @@ function evictableTo(stream: StreamState, undelivered: boolean): number {
 }
 
 async function holdingOf(
-  log: Log,
+  log: Evictable,
   stream: StreamState,
   whenFull: StreamPolicy['whenFull'],
   stuck: Stuck,
@@ -127,7 +126,7 @@ async function holdingOf(
 }
 
 /** Bytes of a range's entries that are stored: what went behind it, or in its midst, is not. */
-async function bytesOf(log: Log, stream: StreamState, { from, to }: Range): Promise<number> {
+async function bytesOf(log: Evictable, stream: StreamState, { from, to }: Range): Promise<number> {
   const start = await entryAfter(log.store, stream.kind, from - 1);
   if (!start || start.firstSeq > to) return 0;
   const end = await offsetThrough(log.store, stream, to);
@@ -136,7 +135,7 @@ async function bytesOf(log: Log, stream: StreamState, { from, to }: Range): Prom
 }
 
 /** How far to go to free so many bytes: what is in flight and what went before frees nothing. At least one entry. */
-async function seqToFree(log: Log, stream: StreamState, bytes: number): Promise<number> {
+async function seqToFree(log: Evictable, stream: StreamState, bytes: number): Promise<number> {
   const inFlight = log.claims.inFlight(stream.kind);
   const held = await Promise.all(
     inFlight.map(async (range) => ({ range, size: await bytesOf(log, stream, range) })),
@@ -162,7 +161,12 @@ async function seqToFree(log: Log, stream: StreamState, bytes: number): Promise<
  * Removes whole entries from the head of a stream up to a seq, but what is in flight. One commit for at most
  * 5,000 entries. Returns what went; nothing where all of it is in flight or gone.
  */
-async function removeThrough(log: Log, kind: string, seq: number, reason: GapReason): Promise<Eviction[]> {
+async function removeThrough(
+  log: Evictable,
+  kind: string,
+  seq: number,
+  reason: GapReason,
+): Promise<Eviction[]> {
   const evictions: Eviction[] = [];
   for (let after = 0; ;) {
     // Looked at anew each time: while one commit was on its way, batches may have come and gone.
@@ -177,7 +181,7 @@ async function removeThrough(log: Log, kind: string, seq: number, reason: GapRea
 }
 
 /** What is behind the head, up to a seq, and neither under a notice nor in flight; ascending. */
-function freeRanges(stream: StreamState, claims: Claims, upTo: number): Range[] {
+function freeRanges(stream: StreamState, claims: Evictable['claims'], upTo: number): Range[] {
   let free: Range[] = [{ from: stream.head.seq + 1, to: Math.min(upTo, stream.lastSeq) }];
   for (const taken of [...stream.notices, ...claims.inFlight(stream.kind)]) {
     free = free.flatMap((range) => [
@@ -191,7 +195,7 @@ function freeRanges(stream: StreamState, claims: Claims, upTo: number): Range[] 
 
 /** Removes the whole entries of a free range, as many as one commit takes. */
 async function evictRange(
-  log: Log,
+  log: Evictable,
   kind: string,
   range: Range,
   reason: GapReason,
@@ -215,7 +219,7 @@ async function evictRange(
  * where a batch holds part of it, or where it went otherwise meanwhile: then it is to be read again.
  */
 export async function lose(
-  log: Log,
+  log: Evictable,
   kind: string,
   damage: Damage,
   removals = log.claims.removals(kind),
@@ -231,7 +235,7 @@ export async function lose(
 }
 
 /** The first seq of the hole that holds a seq: behind the last entry, notice or head before it. */
-async function holeStart(log: Log, { kind, head, notices }: StreamState, seq: number): Promise<number> {
+async function holeStart(log: Evictable, { kind, head, notices }: StreamState, seq: number): Promise<number> {
   const range = { gte: entriesAfter(kind, head.seq).gte, lt: keys.entry(kind, seq) };
   const [row] = await log.store.scan(range, { reverse: true, limit: 1 });
   const noticed = notices.findLast(({ to }) => to < seq)?.to ?? 0;
@@ -239,7 +243,7 @@ async function holeStart(log: Log, { kind, head, notices }: StreamState, seq: nu
 }
 
 async function removeRange(
-  log: Log,
+  log: Evictable,
   range: Omit<Removal, 'startOffset' | 'endOffset' | 'at'>,
   removals: number,
 ): Promise<Eviction | undefined> {
@@ -270,16 +274,24 @@ function isGone(draft: Draft, { kind, from, to }: Removal): boolean {
   return to <= head.seq || notices.some((notice) => notice.from <= to && from <= notice.to);
 }
 
+/** Damaged entries to step over in search of a sound one. */
+const DAMAGED_MAX = 64;
+
 /** Bytes of a stream's entries, ever, up to and with the last one before a seq. */
-export async function endBefore(log: Log, stream: StreamState, seq: number): Promise<number> {
-  if (seq === stream.head.seq + 1) return stream.head.offset;
-  const [row] = await log.store.scan(
-    { gte: entriesAfter(stream.kind, stream.head.seq).gte, lt: keys.entry(stream.kind, seq) },
-    { reverse: true, limit: 1 },
-  );
-  const entry = row && decodeEntry(stream.kind, ...row);
-  const end = entry
-    ? { seq: entry.lastSeq, offset: entry.offset + entry.size }
-    : { seq: stream.head.seq, offset: stream.head.offset };
-  return end.offset + noticedBytes(stream, end.seq) - noticedBytes(stream, seq);
+export async function endBefore(log: Evictable, stream: StreamState, seq: number): Promise<number> {
+  const { kind, head } = stream;
+  if (seq === head.seq + 1) return head.offset;
+  const range = { gte: entriesAfter(kind, head.seq).gte, lt: keys.entry(kind, seq) };
+  let end = head;
+  // What is damaged does not say where it begins, but how long it is.
+  let damagedBytes = 0;
+  for (let n = 0; n < DAMAGED_MAX; n++) {
+    const [row] = await log.store.scan(range, { reverse: true, limit: 1 });
+    const entry = row && decodeEntry(kind, ...row);
+    if (entry) end = { seq: entry.lastSeq, offset: entry.offset + entry.size };
+    if (!row || entry) break;
+    damagedBytes += entrySize(...row);
+    range.lt = row[0];
+  }
+  return end.offset + damagedBytes + noticedBytes(stream, end.seq) - noticedBytes(stream, seq);
 }

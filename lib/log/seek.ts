@@ -8,11 +8,14 @@ import type { StreamState } from './state.js';
 import { noticedBytes } from './state.js';
 import type { Store } from './store.js';
 
+/** What seeks look into. */
+type Scanned = Pick<Store, 'get' | 'scan'>;
+
 /** Damaged entries to step over in search of a sound one. */
 const DAMAGED_MAX = 64;
 
 /** The first sound entry that holds any seq above `after`. */
-export async function entryAfter(store: Store, kind: string, after: number): Promise<Entry | undefined> {
+export async function entryAfter(store: Scanned, kind: string, after: number): Promise<Entry | undefined> {
   let range = entriesAfter(kind, after);
   for (let n = 0; n < DAMAGED_MAX; n++) {
     const [row] = await store.scan(range, { limit: 1 });
@@ -25,13 +28,13 @@ export async function entryAfter(store: Store, kind: string, after: number): Pro
 }
 
 /** Bytes of a stream's entries, ever, before the first one above a seq. */
-export async function offsetAfter(store: Store, stream: StreamState, after: number): Promise<number> {
+export async function offsetAfter(store: Scanned, stream: StreamState, after: number): Promise<number> {
   if (after >= stream.lastSeq) return stream.endOffset;
   return (await entryAfter(store, stream.kind, after))?.offset ?? stream.endOffset;
 }
 
 /** Bytes of a stream's entries, ever, up to and with the one that ends at a seq; without those of notices behind it. */
-export async function offsetThrough(store: Store, stream: StreamState, seq: number): Promise<number> {
+export async function offsetThrough(store: Scanned, stream: StreamState, seq: number): Promise<number> {
   const key = keys.entry(stream.kind, seq);
   const value = await store.get(key);
   const entry = value && decodeEntry(stream.kind, key, value);
@@ -47,7 +50,7 @@ export async function offsetThrough(store: Store, stream: StreamState, seq: numb
  * seqs on disk has bits.
  */
 export async function lastSeqWithin(
-  store: Store,
+  store: Scanned,
   stream: StreamState,
   isWithin: (entry: Entry) => boolean,
 ): Promise<number> {

@@ -29,11 +29,12 @@ export function walRoutes(wal: RoutedWal, log: Commits): Routes {
       return tailItems(wal, tailOptionsOf(query), following);
     },
     'POST /v1/evict': ({ body }) => {
-      const { kind, maxBytes, maxAgeMs } = fieldsOf(body);
+      const { kind, maxBytes, maxAgeMs, dryRun } = fieldsOf(body);
       return wal.evict({
         ...(kind !== undefined && { kind: textOf('kind', kind) }),
         ...(maxBytes !== undefined && { maxBytes: numberOf('maxBytes', maxBytes) }),
         ...(maxAgeMs !== undefined && { maxAgeMs: numberOf('maxAgeMs', maxAgeMs) }),
+        ...(dryRun !== undefined && { dryRun: flagOf('dryRun', dryRun) }),
       });
     },
     'POST /v1/compact': () => wal.compact(),
@@ -100,4 +101,9 @@ function textOf(name: string, value: unknown): string {
 function numberOf(name: string, value: unknown): number {
   if (typeof value === 'number') return value;
   throw new WalError('WAL_CONFIG', `expected ${name} to be a number, got ${JSON.stringify(value)}`);
+}
+
+function flagOf(name: string, value: unknown): boolean {
+  if (typeof value === 'boolean') return value;
+  throw new WalError('WAL_CONFIG', `expected ${name} to be true or false, got ${JSON.stringify(value)}`);
 }

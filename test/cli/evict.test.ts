@@ -3,6 +3,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Wal } from '../../lib/index.js';
+import type { EvictReport } from '../../lib/index.js';
 import { appendNumbers, nvWal, withLog } from './nv-wal.js';
 
 const it = suite('cli/evict');
@@ -14,10 +15,19 @@ it('evict drops what may be dropped and counts it; compact gives the space back'
       await appendNumbers(wal, 'audit', 10);
     },
     async ({ at, dir }) => {
+      const dry = await nvWal(['evict', ...at, '--max-bytes', '1KB', '--dry-run', '--json']);
+      const shown = await nvWal(['evict', ...at, '--max-bytes', '1KB', '--dry-run']);
+      assert.match(shown.stdout, /^would evict 5,000 records \(.*\), 5,000 of them undelivered\nstream/);
+      assert.match(shown.stdout, /\nlog +size +1 +5,000 +5,000 +5,000 /);
       const { code, stdout } = await nvWal(['evict', ...at, '--max-bytes', '1KB', '--json']);
-      const { evicted, dropped, freedBytes } = JSON.parse(stdout) as Record<string, number>;
+      const { evicted, dropped, freedBytes, ranges } = JSON.parse(stdout) as EvictReport;
+      // Whatever was only asked before has changed nothing.
+      assert.equal([dry.code, dry.stdout], [0, stdout]);
+      assert.equal(ranges, [
+        { kind: 'log', from: 1, to: 5000, records: 5000, dropped: 5000, bytes: freedBytes, reason: 'size' },
+      ]);
       assert.equal([code, evicted, dropped], [0, 5000, 5000]);
-      assert.ok(freedBytes! > 10_000);
+      assert.ok(freedBytes > 10_000);
 
       const compacted = await nvWal(['compact', ...at, '--json']);
       const { bytesBefore, bytesAfter } = JSON.parse(compacted.stdout) as Record<string, number>;

@@ -11,6 +11,8 @@ import type { Log } from '../../lib/log/log.js';
 import { loadStreams, rowsOf } from '../../lib/log/open.js';
 import { acknowledge, addCursor, forget } from '../../lib/log/operations.js';
 import { readAfter } from '../../lib/log/read.js';
+import type { Evictable } from '../../lib/log/rehearsal.js';
+import { Rehearsal } from '../../lib/log/rehearsal.js';
 import { replay } from '../../lib/log/replay.js';
 import type { Step } from '../../lib/log/read.js';
 import { backlogBytes, lowestCursor, storedBytes } from '../../lib/log/state.js';
@@ -170,21 +172,23 @@ export class LogModel {
   async evict(share: number): Promise<void> {
     const { clock } = this.#opened;
     const before = this.#began + (clock.now() - this.#began) * share + 1;
-    this.#take(await evictOlder(this.#log, this.#kind, before, true));
+    const rehearsed = await evictOlder(new Rehearsal(this.#log), this.#kind, before, true);
+    const evictions = await evictOlder(this.#log, this.#kind, before, true);
+    assert.equal(rehearsed, evictions, 'what would go is what goes');
+    this.#take(evictions);
   }
 
   async evictToBytes(share: number): Promise<void> {
     const bytesMax = Math.floor(storedBytes(this.#log.stream(this.#kind)) * share);
-    const evictions: Eviction[] = [];
-    await evictToBounds(
-      this.#log,
-      () => 'drop-oldest',
-      { bytesMax },
-      'size',
-      (eviction) => {
-        evictions.push(eviction);
-      },
-    );
+    const evict = async (log: Evictable) => {
+      const evictions: Eviction[] = [];
+      const take = (eviction: Eviction) => void evictions.push(eviction);
+      await evictToBounds(log, () => 'drop-oldest', { bytesMax }, 'size', take);
+      return evictions;
+    };
+    const rehearsed = await evict(new Rehearsal(this.#log));
+    const evictions = await evict(this.#log);
+    assert.equal(rehearsed, evictions, 'what would go is what goes');
     this.#take(evictions);
     // What is in flight stays, and nothing else.
     if (this.#inFlight.size === 0) assert.ok(storedBytes(this.#log.stream(this.#kind)) <= bytesMax);
