@@ -1,8 +1,7 @@
 // The soak as a picture: disk and backlog over time with the budget and the bound, and memory below.
 
-import { View, parse } from 'vega';
 import type { TopLevelSpec } from 'vega-lite';
-import { compile } from 'vega-lite';
+import { LIMIT_COLOR, svgOf } from '../helpers/chart.js';
 import type { Sample } from './load.js';
 
 /** Bytes that must not be passed. */
@@ -15,15 +14,10 @@ const MIB = 1_048_576;
 const WIDTH = 860;
 const SERIES = ['folder on disk', 'backlog', 'memory (RSS)'] as const;
 const COLORS = ['#1f5fa8', '#d98b1e', '#3d8b57'];
-const LIMIT_COLOR = '#b03030';
 
 /** An SVG. */
 export async function chartOf(samples: readonly Sample[], maxBytes: number, bounds: Bounds): Promise<string> {
-  const spec: TopLevelSpec = {
-    $schema: 'https://vega.github.io/schema/vega-lite/v6.json',
-    background: 'white',
-    padding: 16,
-    config: { font: 'sans-serif', view: { stroke: '#cccccc' }, axis: { gridColor: '#eeeeee' } },
+  return await svgOf({
     title: {
       text: `A soak with a budget of ${mib(maxBytes)}`,
       subtitle: 'shaded: the receiver is down',
@@ -38,13 +32,7 @@ export async function chartOf(samples: readonly Sample[], maxBytes: number, boun
         [`allowed at most, ${mib(bounds.rss)}`]: bounds.rss,
       }),
     ],
-  };
-  const view = new View(parse(compile(spec).spec), { renderer: 'none' });
-  try {
-    return await view.toSVG();
-  } finally {
-    view.finalize();
-  }
+  });
 }
 
 type Panel = Extract<TopLevelSpec, { vconcat: unknown }>['vconcat'][number];
