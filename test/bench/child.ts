@@ -3,14 +3,16 @@
 import type { ChildProcess } from 'node:child_process';
 import { fork } from 'node:child_process';
 
-/** Beyond this a process hangs. */
+/** Beyond this a process hangs, unless its work is known to take longer. */
 const ANSWER_MS_MAX = 300_000;
 
 export class Child {
   readonly #process: ChildProcess;
   readonly #name: string;
+  readonly #answerMsMax: number;
 
-  constructor(module: string, args: readonly string[] = []) {
+  constructor(module: string, args: readonly string[] = [], answerMsMax = ANSWER_MS_MAX) {
+    this.#answerMsMax = answerMsMax;
     this.#name = [module, ...args].join(' ');
     // No loader of the parent's: these are compiled.
     this.#process = fork(module, args, { execArgv: [] });
@@ -29,8 +31,8 @@ export class Child {
       if (!this.#process.connected) throw new Error(`${this.#name} has ended`);
       const timer = setTimeout(() => {
         this.#process.kill('SIGKILL');
-        settle(() => reject(new Error(`${this.#name} gave no answer within ${ANSWER_MS_MAX} ms`)));
-      }, ANSWER_MS_MAX);
+        settle(() => reject(new Error(`${this.#name} gave no answer within ${this.#answerMsMax} ms`)));
+      }, this.#answerMsMax);
       const onMessage = (message: unknown) => settle(() => resolve(message));
       const onExit = () => settle(() => reject(new Error(`${this.#name} ended before it had answered`)));
       const settle = (how: () => void) => {

@@ -1,13 +1,16 @@
 // The words of the benchmark: what is measured, by whom, and what a measurement says. Types only.
 
 /** Who does the work: this library, or what it is measured against. */
-export type ContenderName = 'wal' | 'file' | 'undici';
+export type ContenderName = 'wal' | 'file' | 'better-sqlite3' | 'lmdb' | 'level' | 'undici';
 
 /** What one measurement consists of. */
-export type Job = AppendJob | DeliverJob;
+export type Job = AppendJob | PathJob | DeliverJob | AssembleJob;
 
-export interface AppendJob {
-  readonly is: 'append';
+/** What the records are: request logs with audit events among them, or what hardly compresses. */
+export type Content = 'service' | 'noise';
+
+interface Production {
+  readonly content: Content;
   /** Callers that each append, wait for the acknowledgement, and append again. */
   readonly producers: number;
   /** 1: `append`; more: so many at once by `appendMany`. */
@@ -16,12 +19,30 @@ export interface AppendJob {
   readonly measureMs: number;
 }
 
-export interface DeliverJob {
-  readonly is: 'deliver';
+export interface AppendJob extends Production {
+  readonly is: 'append';
+}
+
+/** What is appended goes the whole way meanwhile; over when everything is delivered and deleted. */
+export interface PathJob extends Production {
+  readonly is: 'path';
+}
+
+export interface BacklogJob {
+  readonly content: Content;
   /** The backlog. */
   readonly records: number;
   /** Records that were appended together, and so are stored together. At most 512. */
   readonly recordsPerEntry: number;
+}
+
+export interface DeliverJob extends BacklogJob {
+  readonly is: 'deliver';
+}
+
+/** Bodies are made of the backlog and go nowhere. */
+export interface AssembleJob extends BacklogJob {
+  readonly is: 'assemble';
 }
 
 /** Where a backlog is delivered: to who only counts lines, to the receiver with one of its stores, or to a broker. */
@@ -40,8 +61,10 @@ export interface Measurement {
   loopDelayP99Ms: number;
   /** What the process wrote to the disk, by the kernel's account: whole pages, again where a page is written again. */
   writtenBytesPerRecord: number;
-  /** What the records take up where they are kept. */
+  /** By how much the folder grew. */
   storedBytesPerRecord?: number;
+  /** The same as a share of the records' lines on the wire. */
+  storedToWire?: number;
 }
 
 export type Metric = keyof Measurement;

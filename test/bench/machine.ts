@@ -34,7 +34,7 @@ const FILE_SYSTEMS: Readonly<Record<number, string>> = {
   0x858458f6: 'ramfs',
 };
 const IN_MEMORY = ['tmpfs', 'ramfs'];
-const PACKAGES = ['level', 'classic-level', 'undici', 'msgpackr'];
+const PACKAGES = ['level', 'classic-level', 'undici', 'msgpackr', 'better-sqlite3', 'lmdb'];
 
 export async function describeMachine(dir: string): Promise<Machine> {
   const commit = await describeCommit();

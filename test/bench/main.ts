@@ -1,54 +1,85 @@
-// `npm run bench [-- OPTIONS]`: measures this library side by side with the limits of the disk and of HTTP, and
-// prints a table. Figures never make it fail; only what can't be measured does.
+// `npm run bench [-- OPTIONS]`: measures this library side by side with what could be used instead and with the limits
+// of the disk and of HTTP; prints tables, and keeps them with charts. Figures never make it fail; only what can't be
+// measured does.
 
 import { rmSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { messageOf } from '../../lib/errors.js';
 import { ROOT, build } from './build.js';
+import { compare, comparisonOf } from './compare.js';
 import { missing } from './destination.js';
+import { runDay, runGrowth } from './growth/run.js';
+import { lookForContenders } from './here.js';
 import { describeMachine, isInMemory } from './machine.js';
+import { readReport, writeReport } from './output.js';
+import type { Report } from './report.js';
 import { markdownOf } from './report.js';
 import type { Result } from './run.js';
 import { runWorkload } from './run.js';
-import { FULL, SHORT, workloadsOf } from './workloads.js';
+import type { Extent } from './workloads.js';
+import { FULL, SHORT, backlogsUpTo, workloadsOf } from './workloads.js';
 
 interface Options {
   short?: true;
+  growth?: true;
+  largest?: number;
   dir?: string;
   repetitions?: number;
   only?: string[];
-  json?: string;
+  output: string;
+  results?: string;
+  compare?: string;
   cpuProf?: string;
 }
 
-const NAMES = workloadsOf(FULL).map(({ name }) => name);
+const GROWTH = 'growth';
+const DAY = 'day';
+const NAMES = [...workloadsOf(FULL).map(({ name }) => name), GROWTH, DAY];
 const REPETITIONS_MAX = 100;
+const BACKLOG_MIN = 10_000;
+const BACKLOG_MAX = 100_000_000;
 
 const program = new Command('bench')
-  .description('Measures this library side by side with the limits of the disk and of HTTP.')
+  .description('Measures this library side by side with what could be used instead.')
   .option('--short', 'under a minute: to see that it runs, and roughly how fast')
+  .option('--growth', 'the same work at larger and larger backlogs too, and a day in minutes')
+  .option('--largest <records>', 'the largest backlog of --growth (default: 10000000)', parseBacklog)
   .option(
     '--dir <folder>',
     'where to write, on the disk that is to be measured (default: the temporary folder)',
   )
   .option(
     '--repetitions <n>',
-    'how often each contender is measured (default: 9, short: 5)',
+    'how often each contender is measured (default: 9, short: 2)',
     parseRepetitions,
   )
-  .addOption(new Option('--only <workloads...>', 'measure these alone').choices(NAMES))
-  .option('--json <file>', 'write all measurements to this file')
+  .addOption(new Option('--only <parts...>', 'measure these alone').choices(NAMES))
+  .option('--output <folder>', 'where results and charts go', join('.bench', 'results'))
+  .option('--results <file>', 'measure nothing: take these results')
+  .option('--compare <file>', 'tell what got slower since these results')
   .option('--cpu-prof <folder>', 'write a CPU profile of each workload and contender, for DevTools')
   .action((options: Options) => bench(options));
 
 async function bench(options: Options): Promise<void> {
-  const extent = options.short ? SHORT : FULL;
-  const repetitions = options.repetitions ?? extent.repetitions;
+  // Looked at first: a file that is none should not be told after an hour.
+  const before = options.compare === undefined ? undefined : await readReport(options.compare);
+  const report = options.results === undefined ? await measure(options) : await readReport(options.results);
+  process.stdout.write(markdownOf(report));
+  const files = await writeReport(options.output, report);
+  process.stdout.write(`\n${relative('', options.output) || '.'}: ${files.join(', ')}\n`);
+  if (before)
+    process.stdout.write(`\n### Since ${before.machine.at}\n\n${comparisonOf(compare(before, report))}`);
+}
+
+async function measure(options: Options): Promise<Report> {
   const modules = await build();
-  const dir = await mkdtemp(join(options.dir ?? (await diskFolder()), 'nv-wal-bench-'));
+  const absent = await lookForContenders(!options.short);
+  const parent = options.dir ?? (await diskFolder());
+  await mkdir(parent, { recursive: true });
+  const dir = await mkdtemp(join(parent, 'nv-wal-bench-'));
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     // The contenders' processes end when this one does.
     process.once(signal, () => {
@@ -57,25 +88,55 @@ async function bench(options: Options): Promise<void> {
     });
   }
   try {
+    const extent = options.short ? SHORT : FULL;
+    const repetitions = options.repetitions ?? extent.repetitions;
     const machine = await describeMachine(dir);
-    const results: Result[] = [];
-    for (const workload of workloadsOf(extent)) {
-      if (options.only && !options.only.includes(workload.name)) continue;
-      const reason = missing(workload.destination);
-      if (reason !== false) {
-        process.stderr.write(`skipped: ${workload.title}: ${reason}\n`);
-        continue;
-      }
-      process.stderr.write(`${workload.title} …\n`);
-      results.push(await runWorkload(workload, { modules, dir, repetitions, profiles: options.cpuProf }));
-    }
-    const report = { machine, repetitions, results };
-    process.stdout.write(markdownOf(report));
-    if (options.json !== undefined)
-      await writeFile(options.json, `${JSON.stringify(report, undefined, 2)}\n`);
+    const run = { modules, dir, repetitions, profiles: options.cpuProf, absent };
+    const results = await measureWorkloads(extent, options, run);
+    return { machine, repetitions, absent, results, ...(await measureGrowth(extent, options, modules, dir)) };
   } finally {
     await rm(dir, { recursive: true, force: true });
   }
+}
+
+async function measureWorkloads(
+  extent: Extent,
+  { only }: Options,
+  run: Parameters<typeof runWorkload>[1],
+): Promise<Result[]> {
+  const results: Result[] = [];
+  for (const workload of workloadsOf(extent)) {
+    if (only && !only.includes(workload.name)) continue;
+    const isLate = process.uptime() > extent.secondsMax;
+    const reason = isLate ? `${extent.secondsMax} s are over` : missing(workload.destination);
+    if (reason !== false) {
+      tell(`skipped: ${workload.title}: ${reason}`);
+      continue;
+    }
+    tell(`${workload.title} …`);
+    results.push(await runWorkload(workload, run));
+  }
+  return results;
+}
+
+async function measureGrowth(
+  extent: Extent,
+  { growth, only, largest }: Options,
+  modules: string,
+  dir: string,
+): Promise<Pick<Report, 'growth' | 'day'>> {
+  const wants = (part: string) => (only ? only.includes(part) : growth === true);
+  const where = { modules, dir, tell };
+  const { work, cycles, dayMinutes } = extent;
+  const backlogs = backlogsUpTo(largest ?? extent.largest);
+  return {
+    ...(wants(GROWTH) && { growth: await runGrowth({ backlogs, work, cycles }, where) }),
+    ...(wants(DAY) && { day: await runDay(dayMinutes, where) }),
+  };
+}
+
+function tell(text: string): void {
+  process.stderr.write(`${text}\n`);
 }
 
 /** The temporary folder, or where that is in memory, the package's own. */
@@ -84,9 +145,17 @@ async function diskFolder(): Promise<string> {
 }
 
 function parseRepetitions(text: string): number {
-  const repetitions = Number(text);
-  if (Number.isInteger(repetitions) && repetitions >= 1 && repetitions <= REPETITIONS_MAX) return repetitions;
-  throw new InvalidArgumentError(`expected an integer from 1 to ${REPETITIONS_MAX}`);
+  return parseBetween(text, 1, REPETITIONS_MAX);
+}
+
+function parseBacklog(text: string): number {
+  return parseBetween(text, BACKLOG_MIN, BACKLOG_MAX);
+}
+
+function parseBetween(text: string, least: number, most: number): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && value >= least && value <= most) return value;
+  throw new InvalidArgumentError(`expected an integer from ${least} to ${most}`);
 }
 
 try {

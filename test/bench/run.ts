@@ -31,10 +31,16 @@ export interface RunOptions {
   readonly repetitions: number;
   /** Where CPU profiles go. */
   readonly profiles: string | undefined;
+  /** Contenders that are not on this machine. */
+  readonly absent: Absent;
 }
 
-export async function runWorkload(workload: Workload, options: RunOptions): Promise<Result> {
-  const { modules, dir, repetitions, profiles } = options;
+/** Why a contender can't be measured here. */
+export type Absent = Readonly<Partial<Record<ContenderName, string>>>;
+
+export async function runWorkload(whole: Workload, options: RunOptions): Promise<Result> {
+  const { modules, dir, repetitions, profiles, absent } = options;
+  const workload = { ...whole, against: whole.against.filter((name) => absent[name] === undefined) };
   const names: ContenderName[] = [...workload.against, 'wal'];
   if (profiles !== undefined) await mkdir(profiles, { recursive: true });
   await using destination = await startDestination(workload.destination ?? 'count', modules, dir);
@@ -76,7 +82,8 @@ async function ask(child: Child, request: Request): Promise<Measurement> {
 /** Metrics of which more is better; of all others, less is. */
 const MORE_IS_BETTER: ReadonlySet<Metric> = new Set(['recordsPerSecond']);
 
-function ratiosOf(theirs: readonly Measurement[], ours: readonly Measurement[]): Ratios {
+/** Pairs the repetitions; pure. */
+export function ratiosOf(theirs: readonly Measurement[], ours: readonly Measurement[]): Ratios {
   const ratios: Partial<Record<Metric, Spread>> = {};
   for (const metric of Object.keys(ours[0] ?? {}) as Metric[]) {
     const turns = ours.flatMap((measurement, n) => {

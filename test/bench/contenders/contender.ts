@@ -1,7 +1,7 @@
-// What a contender can do for a job: take records durably, or deliver a backlog. Contracts only.
+// What a contender can do for a job: take records durably, deliver a backlog, or both at once. Contracts only.
 
 import type { LogRecord } from '../../../lib/index.js';
-import type { DeliverJob } from '../job.js';
+import type { BacklogJob } from '../job.js';
 
 /** Takes records and acknowledges them. */
 export interface Appender {
@@ -9,9 +9,13 @@ export interface Appender {
   append(record: LogRecord): Promise<unknown>;
   /** The same for several, in one group. */
   appendMany(records: readonly LogRecord[]): Promise<unknown>;
-  /** What all records so far take up, in bytes. */
-  storedBytes(): Promise<number>;
   close(): Promise<void>;
+}
+
+/** The whole path: what is appended is delivered and deleted meanwhile. */
+export interface Path extends Appender {
+  /** Resolves when everything appended is delivered and deleted, with the number of records so far. */
+  drained(): Promise<number>;
 }
 
 /** A backlog, ready to go. */
@@ -30,6 +34,9 @@ export interface Place {
 
 export interface Contender {
   openAppender?(place: Place): Promise<Appender>;
+  openPath?(place: Place): Promise<Path>;
   /** Makes the backlog; that is not measured. */
-  prepareDelivery?(place: Place, job: DeliverJob, records: readonly LogRecord[]): Promise<Delivery>;
+  prepareDelivery?(place: Place, job: BacklogJob, records: readonly LogRecord[]): Promise<Delivery>;
+  /** The same, only to be read and made into bodies that go nowhere. */
+  prepareAssembly?(place: Place, job: BacklogJob, records: readonly LogRecord[]): Promise<Delivery>;
 }

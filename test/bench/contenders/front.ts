@@ -6,11 +6,28 @@ import type { LogRecord } from '../../../lib/index.js';
 import { recordId, recordLine } from '../../../lib/records.js';
 import type { Appender } from './contender.js';
 
+/** What is written together. */
+export interface Group {
+  /** Of the first line; the others follow without a hole. */
+  readonly firstSeq: number;
+  /** May be empty: then something is removed only. */
+  readonly lines: readonly string[];
+  /** Records up to here were delivered and may go; 0: none. */
+  readonly removeTo: number;
+}
+
+/** Lines as they go into a body. */
+export interface Body {
+  readonly bytes: Buffer;
+  readonly count: number;
+}
+
 /** Where groups of lines go. */
 export interface GroupStore {
   /** Resolves when the lines are on disk, behind an fsync. Never called before the last call has resolved. */
-  write(lines: readonly string[]): Promise<void>;
-  storedBytes(): Promise<number>;
+  write(group: Group): Promise<void>;
+  /** At least one and at most `countMax` lines behind a seq. Called in order, and only where lines are. */
+  read(after: number, countMax: number): Promise<Body>;
   close(): Promise<void>;
 }
 
@@ -27,8 +44,12 @@ export class Front implements Appender {
   readonly #store: GroupStore;
   #queue: Waiting[] = [];
   #lastSeq = 0;
+  #durableSeq = 0;
+  #removeTo = 0;
+  #removedTo = 0;
   #writing = false;
   #scheduled = false;
+  #onWritten = () => {};
 
   constructor(store: GroupStore) {
     this.#store = store;
@@ -42,8 +63,29 @@ export class Front implements Appender {
     return this.#enqueue(records, (firstSeq) => records.map((_, n) => receiptOf(firstSeq + n)));
   }
 
-  storedBytes(): Promise<number> {
-    return this.#store.storedBytes();
+  /** Everything up to here is on disk. */
+  get durableSeq(): number {
+    return this.#durableSeq;
+  }
+
+  /** Everything up to here was delivered, and is gone from the disk. */
+  get removedTo(): number {
+    return this.#removedTo;
+  }
+
+  /** Called after each group. */
+  onWritten(listener: () => void): void {
+    this.#onWritten = listener;
+  }
+
+  read(after: number, countMax: number): Promise<Body> {
+    return this.#store.read(after, countMax);
+  }
+
+  /** What was delivered goes with the next group, and needs no fsync of its own where something is appended. */
+  remove(upTo: number): void {
+    this.#removeTo = upTo;
+    this.#schedule();
   }
 
   close(): Promise<void> {
@@ -63,7 +105,8 @@ export class Front implements Appender {
 
   /** A turn later, so that everything appended in this turn, or by those just told, comes along. */
   #schedule(): void {
-    if (this.#scheduled || this.#writing || this.#queue.length === 0) return;
+    const isIdle = this.#queue.length === 0 && this.#removeTo === this.#removedTo;
+    if (this.#scheduled || this.#writing || isIdle) return;
     this.#scheduled = true;
     setImmediate(() => {
       this.#scheduled = false;
@@ -72,20 +115,29 @@ export class Front implements Appender {
   }
 
   #write(): void {
-    const group = this.#queue;
+    const waiting = this.#queue;
     this.#queue = [];
     this.#writing = true;
     const lines: string[] = [];
-    for (const waiting of group) lines.push(...waiting.lines);
-    this.#store.write(lines).then(
+    for (const { lines: some } of waiting) lines.push(...some);
+    const removeTo = this.#removeTo;
+    const group = {
+      firstSeq: this.#durableSeq + 1,
+      lines,
+      removeTo: removeTo > this.#removedTo ? removeTo : 0,
+    };
+    this.#store.write(group).then(
       () => {
         this.#writing = false;
-        for (const { tell } of group) tell();
+        this.#durableSeq += lines.length;
+        this.#removedTo = removeTo;
+        for (const { tell } of waiting) tell();
+        this.#onWritten();
         this.#schedule();
       },
       (error: Error) => {
         // The run is over: nothing is written again.
-        for (const { reject } of [...group, ...this.#queue.splice(0)]) reject(error);
+        for (const { reject } of [...waiting, ...this.#queue.splice(0)]) reject(error);
       },
     );
   }

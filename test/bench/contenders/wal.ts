@@ -1,9 +1,9 @@
 // This library, as a service uses it: everything at its default but the reserve, which is written once in a
 // log's life and would be measured here each time.
 
-import type { LogRecord, Sink } from '../../../lib/index.js';
+import type { LogRecord, Sink, WalOptions } from '../../../lib/index.js';
 import { Wal, httpSink, jetStreamSink } from '../../../lib/index.js';
-import type { Contender } from './contender.js';
+import type { Appender, Contender } from './contender.js';
 
 /** What the library sends its tokens with, and the receiver takes. */
 export const TOKEN = {
@@ -12,8 +12,12 @@ export const TOKEN = {
   secret: 'a secret of the benchmark, 32 bytes or more',
 };
 
+export function walOptions(dir: string): WalOptions {
+  return { service: 'bench', varDir: dir, reserveBytes: 0 };
+}
+
 export async function openWal(dir: string): Promise<Wal> {
-  return await Wal.open({ service: 'bench', varDir: dir, reserveBytes: 0 });
+  return await Wal.open(walOptions(dir));
 }
 
 /** Fills a log with a backlog: so many records, so many at once. */
@@ -39,14 +43,26 @@ function sinkTo(address: string): Sink {
   return jetStreamSink({ servers: `nats://${host}`, stream: pathname.slice(1), user });
 }
 
+function appenderOf(log: Wal): Appender {
+  return {
+    append: (record) => log.append('log', record),
+    appendMany: (records) => log.appendMany('log', records),
+    close: () => log.close(),
+  };
+}
+
 export const wal: Contender = {
-  openAppender: async ({ dir }) => {
+  openAppender: async ({ dir }) => appenderOf(await openWal(dir)),
+
+  openPath: async ({ dir, sinkUrl }) => {
     const log = await openWal(dir);
+    const shipper = log.ship('log', sinkTo(sinkUrl));
     return {
-      append: (record) => log.append('log', record),
-      appendMany: (records) => log.appendMany('log', records),
-      storedBytes: async () => log.stats().streams['log']?.storedBytes ?? 0,
-      close: () => log.close(),
+      ...appenderOf(log),
+      drained: async () => {
+        await shipper.idle();
+        return deliveredOf(log);
+      },
     };
   },
 
@@ -56,9 +72,13 @@ export const wal: Contender = {
     return {
       deliver: async () => {
         await log.ship('log', sinkTo(sinkUrl)).idle();
-        return log.stats().streams['log']?.shippers['default']?.delivered ?? 0;
+        return deliveredOf(log);
       },
       close: () => log.close(),
     };
   },
 };
+
+function deliveredOf(log: Wal): number {
+  return log.stats().streams['log']?.shippers['default']?.delivered ?? 0;
+}
