@@ -9,7 +9,7 @@ import { messageOf } from '../../lib/errors.js';
 import type { Absent } from './run.js';
 
 const BUILD_MS_MAX = 600_000;
-const BUILDING = 'npm run install, in node_modules/better-sqlite3';
+const BUILDING = 'npm explore better-sqlite3 -- npm run install';
 
 /** Looks for them; where `builds`, one that is not built yet is built first, which may take minutes. */
 export async function lookForContenders(builds: boolean): Promise<Absent> {
@@ -18,7 +18,7 @@ export async function lookForContenders(builds: boolean): Promise<Absent> {
   if (lmdb !== undefined) absent['lmdb'] = lmdb;
   let sqlite = await reasonOf(openSqlite);
   if (sqlite !== undefined && builds) sqlite = await reasonOf(buildSqlite);
-  if (sqlite !== undefined) absent['better-sqlite3'] = builds ? sqlite : `not built: ${BUILDING}, builds it`;
+  if (sqlite !== undefined) absent['better-sqlite3'] = builds ? sqlite : `not built (${BUILDING})`;
   return absent;
 }
 

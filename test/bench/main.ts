@@ -53,7 +53,7 @@ const program = new Command('bench')
   )
   .option(
     '--repetitions <n>',
-    'how often each contender is measured (default: 9, short: 2)',
+    'how often each contender is measured (default: 9, growth: 5, short: 2)',
     parseRepetitions,
   )
   .addOption(new Option('--only <parts...>', 'measure these alone').choices(NAMES))
@@ -121,13 +121,14 @@ async function measureWorkloads(
 
 async function measureGrowth(
   extent: Extent,
-  { growth, only, largest }: Options,
+  { growth, only, largest, repetitions }: Options,
   modules: string,
   dir: string,
 ): Promise<Pick<Report, 'growth' | 'day'>> {
   const wants = (part: string) => (only ? only.includes(part) : growth === true);
   const where = { modules, dir, tell };
-  const { work, cycles, dayMinutes } = extent;
+  const { work, dayMinutes } = extent;
+  const cycles = repetitions ?? extent.cycles;
   const backlogs = backlogsUpTo(largest ?? extent.largest);
   return {
     ...(wants(GROWTH) && { growth: await runGrowth({ backlogs, work, cycles }, where) }),

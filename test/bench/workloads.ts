@@ -76,7 +76,7 @@ export const FULL: Extent = {
 
 /** For CI: to see that it runs, and roughly how fast. */
 export const SHORT: Extent = {
-  secondsMax: 50,
+  secondsMax: 45,
   repetitions: 2,
   warmUpMs: 50,
   measureMs: 150,

@@ -10,6 +10,7 @@ const MIB = 1_048_576;
 const WIDTH = 640;
 const RSS_OVER_MIB_MAX = 100;
 const SLOWER_MIN = 0.9;
+const PACE_TICKS = [0.1, 0.2, 0.5, 0.8, 0.9, 1, 1.1, 1.25, 2, 5, 10];
 
 const PACES: readonly [string, (cycle: Cycle) => number][] = [
   ['append, 1,024 producers', ({ appendPerSecond }) => appendPerSecond],
@@ -53,7 +54,7 @@ function growthChart(growth: Growth): ChartSpec {
   return {
     title: {
       text: 'The same work at backlogs of different size',
-      subtitle: `${shortCount(work)} records of each kind of work; line: lowest to highest of ${smallest.cycles.length} cycles in turns`,
+      subtitle: `${shortCount(work)} records of each kind of work; line: lowest to highest of ${smallest.cycles.length} cycles in turns; red: allowed at least`,
       anchor: 'start',
       offset: 14,
     },
@@ -65,6 +66,7 @@ function growthChart(growth: Growth): ChartSpec {
         data: { values: paces },
         layer: [
           rule(SLOWER_MIN),
+          rule(1, '#555555'),
           {
             mark: { type: 'rule', strokeWidth: 2, opacity: 0.6 },
             encoding: {
@@ -84,7 +86,8 @@ function growthChart(growth: Growth): ChartSpec {
                 field: 'median',
                 type: 'quantitative',
                 title: `pace, times that at ${shortCount(smallest.backlog)}`,
-                scale: { zero: false },
+                scale: { type: 'log', nice: false, padding: 8 },
+                axis: { values: PACE_TICKS, format: '~f' },
               },
               color: name,
             },
@@ -140,9 +143,9 @@ function ratiosTo(smallest: GrowthAt, one: GrowthAt, paceOf: (cycle: Cycle) => n
   return spreadOf(one.cycles.map((cycle, n) => paceOf(cycle) / paceOf(smallest.cycles[n]!)));
 }
 
-function rule(at: number) {
+function rule(at: number, color = LIMIT_COLOR) {
   return {
-    mark: { type: 'rule' as const, strokeDash: [6, 4], color: LIMIT_COLOR },
+    mark: { type: 'rule' as const, strokeDash: [6, 4], color },
     encoding: { y: { datum: at } },
   };
 }
