@@ -3,7 +3,9 @@
 import type { StreamConfig } from './config.js';
 import { WalError, messageOf } from './errors.js';
 import type { WalEvent } from './events.js';
+import type { Appended } from './log/encode.js';
 import type { Log } from './log/log.js';
+import type { AppendRequest } from './log/queue.js';
 import type { Retainer } from './log/retain.js';
 import { encodeRecord, lineBytesMax, recordId } from './records.js';
 import type { AppendReceipt } from './reports.js';
@@ -36,15 +38,11 @@ export class Intake {
   }
 
   /** See `Wal.append`. */
-  async append(kind: string, record: unknown): Promise<AppendReceipt> {
-    const { log, retainer, policyOf } = this.#context;
-    const { maxRecordBytes, commitDelayMs, shaping } = policyOf(kind);
-    const json = encodeRecord(kind, record, maxRecordBytes, shaping);
-    const bytes = lineBytesMax(kind, 1, Buffer.byteLength(json));
-    retainer.checkRoom(kind, bytes);
-    const [place] = await log.append([{ kind, records: [json] }], bytes, commitDelayMs);
-    const { writerId, firstSeq } = place!;
-    return { id: recordId(writerId, kind, firstSeq), seq: firstSeq };
+  append(kind: string, record: unknown): Promise<AppendReceipt> {
+    return new Promise((resolve, reject) => {
+      const told = ([place]: readonly Appended[]) => resolve(receiptOf(kind, place!));
+      this.#enqueue(kind, record, told, reject);
+    });
   }
 
   /** See `Wal.appendMany`. */
@@ -65,32 +63,38 @@ export class Intake {
     if (bytes > MANY_BYTES_MAX) throw tooMany(`${jsons.length} records with ${bytes} bytes of lines`);
     retainer.checkRoom(kind, bytes);
     const [place] = await log.append([{ kind, records: jsons }], bytes, commitDelayMs);
-    const { writerId, firstSeq } = place!;
-    return jsons.map((_, n) => ({ id: recordId(writerId, kind, firstSeq + n), seq: firstSeq + n }));
+    return jsons.map((_, n) => receiptOf(kind, place!, n));
   }
 
   /** See `Wal.offer`. */
   offer(kind: string, record: unknown): boolean {
-    const { log, retainer, policyOf } = this.#context;
     try {
-      const { maxRecordBytes, commitDelayMs, shaping } = policyOf(kind);
-      const json = encodeRecord(kind, record, maxRecordBytes, shaping);
-      const bytes = lineBytesMax(kind, 1, Buffer.byteLength(json));
-      retainer.checkRoom(kind, bytes);
-      log.checkRoom(1, bytes);
       const failing = this.#failing.get(kind);
-      log.append([{ kind, records: [json] }], bytes, commitDelayMs).then(
-        () => {
-          // Only one that came after the last failure tells that offers are taken again.
-          if (this.#failing.get(kind) === failing) this.#failing.delete(kind);
-        },
-        (error: unknown) => this.#failed(kind, error),
-      );
+      const told = () => {
+        // Only one that came after the last failure tells that offers are taken again.
+        if (this.#failing.get(kind) === failing) this.#failing.delete(kind);
+      };
+      this.#enqueue(kind, record, told, (error) => this.#failed(kind, error));
       return true;
     } catch (error) {
       this.#failed(kind, error);
       return false;
     }
+  }
+
+  /** Throws where the record is not taken; tells later what has become of it otherwise. */
+  #enqueue(
+    kind: string,
+    record: unknown,
+    resolve: AppendRequest['resolve'],
+    reject: AppendRequest['reject'],
+  ): void {
+    const { log, retainer, policyOf } = this.#context;
+    const { maxRecordBytes, commitDelayMs: delayMs, shaping } = policyOf(kind);
+    const json = encodeRecord(kind, record, maxRecordBytes, shaping);
+    const bytes = lineBytesMax(kind, 1, Buffer.byteLength(json));
+    retainer.checkRoom(kind, bytes);
+    log.enqueue({ appends: [{ kind, records: [json] }], bytes, delayMs, resolve, reject });
   }
 
   #failed(kind: string, error: unknown): void {
@@ -101,6 +105,12 @@ export class Intake {
     const code = error instanceof WalError ? error.code : 'WAL_RECORD_INVALID';
     this.#context.onEvent({ type: 'offer-failed', kind, code, message: messageOf(error) });
   }
+}
+
+/** Of the nth record of those that were appended together. */
+function receiptOf(kind: string, { writerId, firstSeq }: Appended, n = 0): AppendReceipt {
+  const seq = firstSeq + n;
+  return { id: recordId(writerId, kind, seq), seq };
 }
 
 function tooMany(what: string): WalError {

@@ -144,8 +144,8 @@ export class Wal<Kinds extends Record<keyof Kinds, object> = DefaultKinds> {
    * @throws {WalError} `WAL_RECORD_INVALID`, `WAL_RECORD_TOO_LARGE`, `WAL_UNKNOWN_KIND`, `WAL_OVERLOADED`,
    *   `WAL_CLOSED`: not appended. `WAL_IO`: unknown; it may yet be delivered.
    */
-  async append<Kind extends keyof Kinds & string>(kind: Kind, record: Kinds[Kind]): Promise<AppendReceipt> {
-    return await this.#intake.append(kind, record);
+  append<Kind extends keyof Kinds & string>(kind: Kind, record: Kinds[Kind]): Promise<AppendReceipt> {
+    return this.#intake.append(kind, record);
   }
 
   /**

@@ -7,8 +7,8 @@ import { WalError, messageOf } from '../errors.js';
 import { Alarm } from './alarm.js';
 import type { Append, Appended } from './encode.js';
 import { DEFLATE_BYTES_MIN, encodeAppends } from './encode.js';
-import type { AppendOperation, Apply, Operation } from './queue.js';
-import { Queue } from './queue.js';
+import type { AppendOperation, AppendRequest, Apply, Operation } from './queue.js';
+import { Queue, appendOperation, tell } from './queue.js';
 import type { Streams } from './state.js';
 import { Draft } from './state.js';
 import type { Gate, WriterContext } from './writer-context.js';
@@ -16,8 +16,8 @@ import type { Gate, WriterContext } from './writer-context.js';
 /** A commit that is encoded: what to write, and whom to tell. */
 interface Prepared {
   readonly draft: Draft;
-  /** Each operation that waits for it, with how to tell that it is on disk. */
-  outcomes: readonly { readonly operation: Operation; readonly tell: () => void }[];
+  /** What waits for it. */
+  operations: readonly Operation[];
 }
 
 type Phase =
@@ -83,13 +83,21 @@ export class Writer {
     delayMs: number,
     also?: Apply<void>,
   ): Promise<readonly Appended[]> {
-    return new Promise((resolve, reject) => {
-      const records = appends.reduce((sum, append) => sum + append.records.length, 0);
-      this.checkRoom(records, bytes);
-      const dueAt = delayMs === 0 || this.#closing ? 0 : this.#context.clock.monotonic() + delayMs;
-      this.#queue.push({ is: 'append', appends, bytes, keys: 0, records, dueAt, also, resolve, reject });
-      this.#schedule();
-    });
+    return new Promise((resolve, reject) => this.enqueue({ appends, bytes, delayMs, also, resolve, reject }));
+  }
+
+  /**
+   * As `append`, for callers that have a promise of their own: another one for each record is what costs most.
+   *
+   * @throws {WalError} `WAL_OVERLOADED`, `WAL_FULL`, `WAL_CLOSED`: not appended, and nobody is told.
+   */
+  enqueue(request: AppendRequest): void {
+    const { delayMs } = request;
+    const dueAt = delayMs === 0 || this.#closing ? 0 : this.#context.clock.monotonic() + delayMs;
+    const operation = appendOperation(request, dueAt);
+    this.checkRoom(operation.records, operation.bytes);
+    this.#queue.push(operation);
+    this.#schedule();
   }
 
   /**
@@ -109,7 +117,7 @@ export class Writer {
       this.#checkOpen();
       const settle = resolve as (result: unknown) => void;
       const waiting = { bytes: 0, keys: keysMax, records: 0, dueAt: 0, reject };
-      this.#queue.push({ is: 'change', apply, ...waiting, resolve: settle });
+      this.#queue.push({ is: 'change', apply, result: undefined, ...waiting, resolve: settle });
       this.#schedule();
     });
   }
@@ -178,7 +186,7 @@ export class Writer {
   /** Applies and encodes operations; those that throw are rejected alone. */
   #prepare(operations: readonly Operation[]): void {
     const draft = new Draft(this.#latest);
-    const outcomes: { operation: Operation; tell: () => void }[] = [];
+    const changing: Operation[] = [];
     const appending: AppendOperation[] = [];
     for (const operation of operations) {
       try {
@@ -186,8 +194,8 @@ export class Writer {
           operation.also?.(draft);
           appending.push(operation);
         } else {
-          const result = operation.apply(draft);
-          outcomes.push({ operation, tell: () => operation.resolve(result) });
+          operation.result = operation.apply(draft);
+          changing.push(operation);
         }
       } catch (error) {
         this.#reject([operation], error as Error);
@@ -196,15 +204,14 @@ export class Writer {
     const epoch = this.#epoch;
     const finish = (appended: readonly Appended[]) => {
       this.#preparing = false;
-      if (epoch !== this.#epoch)
-        return this.#prepareAgain([...outcomes.map((one) => one.operation), ...appending]);
+      const prepared = [...changing, ...appending];
+      if (epoch !== this.#epoch) return this.#prepareAgain(prepared);
       let from = 0;
       for (const operation of appending) {
-        const places = appended.slice(from, (from += operation.appends.length));
-        outcomes.push({ operation, tell: () => operation.resolve(places) });
+        operation.places = appended.slice(from, (from += operation.appends.length));
       }
       this.#latest = draft.streams;
-      this.#ready = { draft, outcomes };
+      this.#ready = { draft, operations: prepared };
       this.#next();
     };
     const { clock, writerId } = this.#context;
@@ -212,8 +219,8 @@ export class Writer {
     this.#preparing = true;
     const encoded = encodeAppends(draft, appends, writerId(), clock.now());
     if (!(encoded instanceof Promise)) return finish(encoded);
+    // Deflating fails where memory is short, most likely.
     void encoded.then(finish, (error: unknown) => {
-      // Deflating failed: out of memory, most likely.
       this.#preparing = false;
       this.#fail(error);
       this.#reject(operations, error as Error);
@@ -247,10 +254,10 @@ export class Writer {
   }
 
   /** What was written is the state now, unless it was repaired since. */
-  #take({ draft, outcomes }: Prepared, repaired?: Streams): void {
-    this.#queue.release(outcomes.map(({ operation }) => operation));
+  #take({ draft, operations }: Prepared, repaired?: Streams): void {
+    this.#queue.release(operations);
     this.#know(repaired ?? draft.streams, repaired ? [...repaired.keys()] : draft.changedKinds);
-    for (const { tell } of outcomes) tell();
+    for (const operation of operations) tell(operation);
   }
 
   #know(streams: Streams, changedKinds: readonly string[]): void {
@@ -275,8 +282,8 @@ export class Writer {
       });
       for (const commit of [prepared, this.#ready]) {
         if (!commit) continue;
-        const operations = commit.outcomes.map(({ operation }) => operation);
-        commit.outcomes = commit.outcomes.filter(({ operation }) => operation.is === 'change');
+        const { operations } = commit;
+        commit.operations = operations.filter((operation) => operation.is === 'change');
         this.#reject(
           operations.filter((operation) => operation.is === 'append'),
           unknown,
@@ -304,11 +311,11 @@ export class Writer {
 
   /** Goes on from what is on disk, after appends that held a seq were rejected. */
   #resume(prepared: Prepared, isThere: boolean, streams?: Streams): void {
-    const again = [...(this.#ready?.outcomes ?? [])];
+    const again = [...(this.#ready?.operations ?? [])];
     if (isThere) this.#take(prepared, streams);
-    else again.unshift(...prepared.outcomes);
+    else again.unshift(...prepared.operations);
     if (streams && !isThere) this.#know(streams, [...streams.keys()]);
-    this.#queue.putBack(again.map(({ operation }) => operation));
+    this.#queue.putBack(again);
     this.#startOver();
     this.#context.renewWriterId();
     this.#schedule();
@@ -328,8 +335,8 @@ export class Writer {
         ? cause
         : new WalError('WAL_IO', `the disk refused a commit: ${messageOf(cause)}`, { cause });
     this.#phase = { at: 'failed', error };
-    const held = [...(this.#writing?.outcomes ?? []), ...(this.#ready?.outcomes ?? [])];
-    this.#reject([...held.map(({ operation }) => operation), ...this.#queue.remove('all')], error);
+    const held = [...(this.#writing?.operations ?? []), ...(this.#ready?.operations ?? [])];
+    this.#reject([...held, ...this.#queue.remove('all')], error);
     this.#startOver();
     this.#schedule();
   }

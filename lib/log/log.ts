@@ -3,7 +3,7 @@
 
 import type { Clock } from '../clock.js';
 import { Claims } from './claims.js';
-import type { Apply } from './queue.js';
+import type { AppendRequest, Apply } from './queue.js';
 import { Writer } from './commit.js';
 import type { Append, Appended } from './encode.js';
 import { databaseFolder, removeOwner, writeOwner } from './folder.js';
@@ -194,6 +194,11 @@ export class Log {
     also?: Apply<void>,
   ): Promise<readonly Appended[]> {
     return this.#writer.append(appends, bytes, delayMs, also);
+  }
+
+  /** See `Writer.enqueue`. */
+  enqueue(request: AppendRequest): void {
+    this.#writer.enqueue(request);
   }
 
   /** See `Writer.change`. */

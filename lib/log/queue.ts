@@ -15,6 +15,19 @@ export const WAITING_BYTES_MAX = 64 * 1_048_576;
 /** Changes a draft. Must leave it as it was when it throws, and may be called again on another draft. */
 export type Apply<T> = (draft: Draft) => T;
 
+/** Records to append in one commit, with other changes where `also` makes some, and whom to tell. */
+export interface AppendRequest {
+  readonly appends: readonly Append[];
+  /** Bytes of their lines; an upper bound will do. */
+  readonly bytes: number;
+  /** How long they may wait for company. */
+  readonly delayMs: number;
+  readonly also?: Apply<void> | undefined;
+  /** Called once they are durable, with one place for each of `appends`. */
+  readonly resolve: (places: readonly Appended[]) => void;
+  readonly reject: (error: Error) => void;
+}
+
 interface Waiting {
   /** Bytes of lines (an upper bound will do), and keys, that it adds to a commit. */
   readonly bytes: number;
@@ -29,17 +42,34 @@ export interface AppendOperation extends Waiting {
   readonly is: 'append';
   readonly appends: readonly Append[];
   readonly also: Apply<void> | undefined;
-  readonly resolve: (appended: readonly Appended[]) => void;
+  /** As the commit that was last prepared has it. */
+  places: readonly Appended[];
+  readonly resolve: (places: readonly Appended[]) => void;
 }
 
 export interface ChangeOperation extends Waiting {
   readonly is: 'change';
   readonly apply: Apply<unknown>;
+  /** As the commit that was last prepared has it. */
+  result: unknown;
   readonly resolve: (result: unknown) => void;
 }
 
 /** An append, or a change of anything else: both become part of one commit, atomically. */
 export type Operation = AppendOperation | ChangeOperation;
+
+export function appendOperation(request: AppendRequest, dueAt: number): AppendOperation {
+  const { appends, bytes, also, resolve, reject } = request;
+  let records = 0;
+  for (const append of appends) records += append.records.length;
+  return { is: 'append', appends, bytes, keys: 0, records, dueAt, also, places: [], resolve, reject };
+}
+
+/** Tells whoever waits for it that it is on disk. */
+export function tell(operation: Operation): void {
+  if (operation.is === 'append') operation.resolve(operation.places);
+  else operation.resolve(operation.result);
+}
 
 export class Queue {
   #operations: Operation[] = [];
