@@ -5,10 +5,13 @@ import type { Server, ServerResponse } from 'node:http';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Clock } from '../index.js';
 
-/** A server of node:http or node:https, or what closes by a promise, as a Fastify instance does. */
-export type ClosableServer =
-  | Pick<Server, 'on' | 'off' | 'close' | 'listening' | 'closeIdleConnections' | 'closeAllConnections'>
-  | { close(): PromiseLike<unknown>; server?: { closeAllConnections?(): void } };
+type HttpServer = Pick<
+  Server,
+  'on' | 'off' | 'close' | 'listening' | 'closeIdleConnections' | 'closeAllConnections'
+>;
+
+/** A server of node:http or node:https, or what closes one by a promise, as a Fastify instance does. */
+export type ClosableServer = HttpServer | { close(): PromiseLike<unknown>; server?: object };
 
 /** A server, looked at since before it has to close. */
 export interface WatchedServer {
@@ -23,17 +26,19 @@ export interface WatchedServer {
 const CUT_MS = 1000;
 
 export function watchServer(server: ClosableServer): WatchedServer {
-  if ('closeIdleConnections' in server) return watchHttp(server);
-  return {
-    close: async () => {
-      await server.close();
-    },
-    cut: () => server.server?.closeAllConnections?.(),
-    unwatch: () => {},
-  };
+  if (isHttp(server)) return watchHttp(server, () => closeHttp(server));
+  const close = async (): Promise<void> => void (await server.close());
+  // Below a framework's instance: its own close leaves connections open that were busy when it began.
+  return isHttp(server.server)
+    ? watchHttp(server.server, close)
+    : { close, cut: () => {}, unwatch: () => {} };
 }
 
-function watchHttp(server: Extract<ClosableServer, { listening: boolean }>): WatchedServer {
+function isHttp(server: object | undefined): server is HttpServer {
+  return server !== undefined && 'closeIdleConnections' in server;
+}
+
+function watchHttp(server: HttpServer, close: () => Promise<void>): WatchedServer {
   const answering = new Set<ServerResponse>();
   let isClosing = false;
   const onRequest = (_request: unknown, response: ServerResponse): void => {
@@ -47,17 +52,23 @@ function watchHttp(server: Extract<ClosableServer, { listening: boolean }>): Wat
   };
   server.on('request', onRequest);
   return {
-    close: () =>
-      new Promise((resolve, reject) => {
-        isClosing = true;
-        if (!server.listening) return resolve();
-        server.close((error) => (error ? reject(error) : resolve()));
-        server.closeIdleConnections();
-        for (const response of answering) endsConnection(response);
-      }),
+    close: async () => {
+      isClosing = true;
+      for (const response of answering) endsConnection(response);
+      const closed = close();
+      server.closeIdleConnections();
+      await closed;
+    },
     cut: () => server.closeAllConnections(),
     unwatch: () => void server.off('request', onRequest),
   };
+}
+
+function closeHttp(server: HttpServer): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (!server.listening) resolve();
+    else server.close((error) => (error ? reject(error) : resolve()));
+  });
 }
 
 function endsConnection(response: ServerResponse): void {

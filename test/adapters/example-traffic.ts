@@ -20,20 +20,23 @@ export class Traffic {
     this.#dice = new Dice(seed);
   }
 
-  /** Sends requests until so many more have an answer; then does `then` while others are on their way, and stops. */
-  async run(url: string, answers: number, then: () => Promise<void> = async () => {}): Promise<void> {
+  /** Sends requests until so many more have an answer; then does `then` while clients go on, until they are not answered. */
+  async run(url: string, answers: number, then: () => Promise<unknown>): Promise<void> {
     const pool = new Pool(url, { connections: CLIENTS });
     const enough = this.answered.size + answers;
-    let isOver = false;
+    let ending: Promise<unknown> | undefined;
     const client = async (): Promise<void> => {
-      while (!isOver) {
-        await this.#request(pool).catch(() => {});
-        if (isOver || this.answered.size < enough) continue;
-        isOver = true;
-        await then();
+      for (;;) {
+        const isAnswered = await this.#request(pool).then(
+          () => true,
+          () => false,
+        );
+        if (ending && !isAnswered) return;
+        if (this.answered.size >= enough) ending ??= then();
       }
     };
     await Promise.all(Array.from({ length: CLIENTS }, client));
+    await ending;
     await pool.destroy();
   }
 

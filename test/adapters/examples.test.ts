@@ -80,15 +80,11 @@ for (const name of ['express/service', 'fastify/service'] as const) {
     await withExample(name, async (receiver, run) => {
       const listening = async (service: Service) => (await service.printed(/listening on (\S+)/))[1]!;
       await run(async (service) => {
-        await traffic.run(
-          await listening(service),
-          ANSWERS,
-          async () => void (await service.signal('SIGKILL')),
-        );
+        await traffic.run(await listening(service), ANSWERS, () => service.signal('SIGKILL'));
       });
       const code = await run(async (service) => {
-        await traffic.run(await listening(service), ANSWERS);
-        return await service.signal('SIGTERM');
+        await traffic.run(await listening(service), ANSWERS, () => service.signal('SIGTERM'));
+        return await service.ended;
       });
       assert.is(code, 0, 'everything was answered and delivered');
       assert.ok(traffic.answered.size >= 2 * ANSWERS);

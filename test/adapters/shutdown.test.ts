@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { Agent, createServer, request } from 'node:http';
 import type { RequestListener, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { FastifyReply } from 'fastify';
 import fastify from 'fastify';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -195,16 +196,28 @@ it('callers share one end, and signals are let go of afterwards', async () => {
   });
 });
 
-it('a Fastify instance is closed with its hooks', async () => {
+it('a Fastify instance is closed with its hooks, and no connection that was busy keeps it open', async () => {
   await withWal({}, async (_wal, opened) => {
     const app = fastify();
     let isHooked = false;
     app.addHook('onClose', async () => void (isHooked = true));
-    app.get('/', async () => 'ok');
+    const arrived: FastifyReply[] = [];
+    app.get('/', (_request, reply) => void arrived.push(reply));
     const url = await app.listen({ port: 0, host: '127.0.0.1' });
+    const { shutdown } = shutdownOf(opened, { servers: [app] });
     const agent = new Agent({ keepAlive: true });
-    assert.equal(await ask(url, agent), [200, 'keep-alive']);
-    assert.equal(await shutdownOf(opened, { servers: [app] }).shutdown.begin(), CLEAN);
+    const answers = [ask(url, agent), ask(url, agent)];
+    await until(() => arrived.length === 2);
+    arrived[1]!.raw.write('its headers have gone');
+    const ended = shutdown.begin();
+    await until(() => !app.server.listening);
+    void arrived[0]!.send('late');
+    arrived[1]!.raw.end();
+    assert.equal(await Promise.all(answers), [
+      [200, 'close'],
+      [200, 'keep-alive'],
+    ]);
+    assert.equal(await ended, CLEAN);
     assert.ok(isHooked);
   });
 });

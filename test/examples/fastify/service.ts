@@ -18,7 +18,8 @@ const options = walOptionsFromEnv('payments');
 const wal = await Wal.open(options);
 if (options.sink) wal.ship('audit', httpSink(options.sink));
 
-const app = fastify();
+// What arrives on open connections while it closes is answered, and audited, as everything else.
+const app = fastify({ return503OnClosing: false });
 // Before everything else: from here on, no answer without its two events on disk.
 await app.register(auditRequests, {
   wal,
