@@ -143,7 +143,7 @@ export async function appendNumbers(
   );
 }
 
-function plainEnvironment(): NodeJS.ProcessEnv {
+export function plainEnvironment(): NodeJS.ProcessEnv {
   return Object.fromEntries(
     Object.entries(process.env).filter(([name]) => !/^(VAR_DIR|WAL_.*|NO_COLOR|FORCE_COLOR)$/.test(name)),
   );
