@@ -53,7 +53,9 @@ const UNSAFE_MEMBER = '__proto__';
 
 /** @throws {WalError} `WAL_CONFIG` naming the path or the member; never a key. */
 export function redactor(option: string, redaction: Redaction): Redact {
-  const rules = rulesOf(option, redaction).map(([at, rule]) => compile(at, rule));
+  const given = rulesOf(option, redaction);
+  const rules = given.map(([at, rule]) => compile(at, rule));
+  const wanted = given.flatMap(([, { paths }]) => paths.map(membersOf));
   return (json) => {
     if (json.includes(`"${UNSAFE_MEMBER}":`)) {
       throw new WalError(
@@ -61,6 +63,8 @@ export function redactor(option: string, redaction: Redaction): Redact {
         `a record with a member '${UNSAFE_MEMBER}' can't be redacted (${option})`,
       );
     }
+    // Most records hold nothing of what is looked for, and need not be parsed to know it.
+    if (!wanted.some((members) => members.every((member) => json.includes(member)))) return json;
     try {
       let value: unknown = JSON.parse(json);
       for (const rule of rules) value = rule(value);
@@ -112,8 +116,11 @@ function hashing(
   const redact = redactObject({
     ...options,
     censor: (value: unknown) => {
-      if (value === undefined || tokens.has(value)) return value;
-      const made = token(typeof value === 'string' ? value : JSON.stringify(value));
+      if (tokens.has(value)) return value;
+      const text = typeof value === 'string' ? value : (JSON.stringify(value) as string | undefined);
+      // Not a value of the record's: absent, or inherited as `constructor` is.
+      if (text === undefined) return value;
+      const made = token(text);
       tokens.add(made);
       return made;
     },
@@ -132,6 +139,14 @@ function checkPaths(at: string, paths: unknown): string[] {
     const shown = typeof path === 'string' ? `'${path.slice(0, 100)}'` : typeof path;
     throw unfit(`${at}: ${shown}`, `a path as 'a.b', 'a[*].b' or 'a["b-c"]' (${why})`);
   });
+}
+
+/** What the JSON of every record has in it that the path leads into: its names, as members. */
+function membersOf(path: string): string[] {
+  const segments = path.matchAll(/\["([^"]+)"\]|\['([^']+)'\]|([^.[\]]+)/g);
+  const names = Array.from(segments, ([, double, single, bare]) => double ?? single ?? bare!);
+  // A number may be an index.
+  return names.filter((name) => !/^(?:\*|\d+)$/.test(name)).map((name) => `${JSON.stringify(name)}:`);
 }
 
 function unusable(path: string): string | undefined {

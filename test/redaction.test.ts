@@ -1,4 +1,5 @@
 import { createHmac } from 'node:crypto';
+import * as fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { WalError } from '../lib/errors.js';
@@ -81,6 +82,50 @@ it('equal values have equal tokens, of whatever type and at whatever place', () 
   assert.equal(stored({ a: null, d: [1, 'x'] }, rule), { a: token('null'), d: token('[1,"x"]') });
   const other = { paths: ['a'], hash: { key: `${KEY}!` } };
   assert.is.not((stored({ a: 'x' }, other) as Record<string, unknown>)['a'], a);
+});
+
+it('a name that objects inherit is a name like any', () => {
+  const rule = { paths: ['constructor', '*.toString'], hash: { key: KEY } };
+  assert.equal(stored({ a: {} }, rule), { a: {} });
+  assert.equal(
+    JSON.stringify(stored({ constructor: 'x' }, rule)),
+    JSON.stringify({ constructor: token('x') }),
+  );
+});
+
+/** What a path does, said in another way than the library's. */
+function censored(value: unknown, [name, ...deeper]: string[]): unknown {
+  if (name === undefined) return '[REDACTED]';
+  const next = (key: string, member: unknown) =>
+    name === '*' || name === key ? censored(member, deeper) : member;
+  if (Array.isArray(value)) return value.map((member: unknown, n) => next(String(n), member));
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, next(key, member)]));
+}
+
+it('any paths do to any record what they say', () => {
+  const names = ['a', 'b', 'x-y', 'ü', 'q\u2028'];
+  const key = fc.constantFrom(...names);
+  const { tree } = fc.letrec<{ tree: unknown }>((tie) => ({
+    tree: fc.oneof(
+      { maxDepth: 4 },
+      fc.constantFrom('a', '"a":', 1, null, true),
+      fc.array(tie('tree'), { maxLength: 3 }),
+      fc.dictionary(key, tie('tree'), { maxKeys: 4 }),
+    ),
+  }));
+  const path = fc.array(fc.constantFrom('*', '0', '1', ...names), { minLength: 1, maxLength: 4 });
+  const written = (segments: string[]) =>
+    segments.map((name) => (/^[*\d]/.test(name) ? `[${name}]` : `["${name}"]`)).join('');
+  fc.assert(
+    fc.property(fc.dictionary(key, tree), fc.array(path, { minLength: 1, maxLength: 3 }), (record, paths) => {
+      const before = JSON.stringify(record);
+      const expected = paths.reduce<unknown>((value, segments) => censored(value, segments), record);
+      assert.equal(stored(record, paths.map(written)), JSON.parse(JSON.stringify(expected)));
+      assert.is(JSON.stringify(record), before);
+    }),
+    { seed: Number(process.env['WAL_SEED'] ?? 1), numRuns: 1000 },
+  );
 });
 
 it('the caller’s record is never changed', () => {
