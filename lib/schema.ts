@@ -32,6 +32,8 @@ export function validator(kind: string, schema: StandardSchemaV1, says: boolean)
         `${option} answers with a promise; a stream's schema must answer at once: no async checks or transforms`,
       );
     }
+    if (typeof result !== 'object' || result === null)
+      throw invalid(kind, ', whose validator answers nothing');
     if (result.issues) throw invalid(kind, `: ${describeIssues(result.issues, says)}`);
     return result.value;
   };
@@ -62,8 +64,8 @@ function invalid(kind: string, why: string, cause?: unknown): WalError {
 }
 
 function describeIssues(issues: readonly StandardSchemaV1.Issue[], says: boolean): string {
-  const told = issues.slice(0, ISSUES_MAX).map(({ path = [], message }) => {
-    const at = clip(path.map(keyOf).join('.')) || 'the record';
+  const told = issues.slice(0, ISSUES_MAX).map(({ path, message }) => {
+    const at = clip((path ?? []).map(keyOf).join('.')) || 'the record';
     return says ? `${at}: ${clip(message)}` : at;
   });
   if (issues.length > ISSUES_MAX) told.push(`${issues.length - ISSUES_MAX} more`);
@@ -74,6 +76,8 @@ function keyOf(segment: PropertyKey | StandardSchemaV1.PathSegment): string {
   return String(typeof segment === 'object' ? segment.key : segment);
 }
 
-function clip(text: string): string {
+/** What a validator says is not always text. */
+function clip(said: unknown): string {
+  const text = String(said);
   return text.length > ISSUE_LENGTH_MAX ? `${text.slice(0, ISSUE_LENGTH_MAX)}…` : text;
 }

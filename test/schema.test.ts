@@ -133,6 +133,17 @@ it('a validator that throws refuses the record, with what it threw as the cause'
   });
 });
 
+it('a validator that does not answer as it should refuses the record', async () => {
+  for (const answer of [undefined, null, 'yes', { issues: [{}] }, { issues: [{ message: 7, path: null }] }]) {
+    await withBilling({ schema: schemaOf(() => answer) }, async (wal) => {
+      await rejectsWith(wal.append('billing', {}), 'WAL_RECORD_INVALID', "'billing'");
+    });
+  }
+  await withBilling({ schema: schemaOf(() => ({})) }, async (wal) => {
+    await rejectsWith(wal.append('billing', {}), 'WAL_RECORD_INVALID', 'got nothing');
+  });
+});
+
 it('a message is bounded, whatever the validator says', async () => {
   const issue = { message: 'x'.repeat(10_000), path: Array.from({ length: 1000 }, () => ({ key: 'deep' })) };
   const schema = schemaOf(() => ({ issues: Array.from({ length: 50 }, () => issue) }));
