@@ -104,7 +104,7 @@ function censored(value: unknown, [name, ...deeper]: string[]): unknown {
 }
 
 it('any paths do to any record what they say', () => {
-  const names = ['a', 'b', 'x-y', 'ü', 'q\u2028'];
+  const names = ['a', 'b', 'd.e', 'x-y', 'ü', "it's", 'q\u2028'];
   const key = fc.constantFrom(...names);
   const { tree } = fc.letrec<{ tree: unknown }>((tie) => ({
     tree: fc.oneof(
