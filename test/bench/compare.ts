@@ -4,7 +4,8 @@
 // where nobody else did the same work. A change counts where it is more than a twentieth, and neither median lies
 // within what the other run saw.
 
-import type { ContenderName, Measurement } from './job.js';
+import type { Growth } from './growth/job.js';
+import type { Metric } from './job.js';
 import { CONTENDERS, METRICS, metricNames } from './names.js';
 import { reachOfGrowth } from './reach.js';
 import type { Report } from './report.js';
@@ -25,20 +26,26 @@ export interface Change {
 
 /** Below, it is noise whatever the spread says. */
 const CHANGE_MIN = 0.05;
-const MORE_IS_BETTER = new Set(['recordsPerSecond']);
+const MORE_IS_BETTER: ReadonlySet<Metric> = new Set(['recordsPerSecond']);
+/** Whose ratios say what another metric's say. */
+const ALIKE: ReadonlySet<Metric> = new Set(['storedToWire']);
 
 interface Comparable {
+  /** The work, to the last number: a short run says nothing about a long one. */
+  readonly job: string;
   readonly what: string;
   readonly unit: string;
   readonly spread: Spread;
   readonly more: 'better' | 'worse';
 }
 
-/** What both runs measured, the worst first. */
+/** What both runs measured in the same way, the worst first. */
 export function compare(before: Report, now: Report): Change[] {
-  const old = new Map(comparablesOf(before).map((one) => [`${one.what}, ${one.unit}`, one.spread]));
-  const changes = comparablesOf(now).flatMap(({ what, unit, spread, more }): Change[] => {
-    const then = old.get(`${what}, ${unit}`);
+  const keyOf = ({ job, what, unit }: Comparable) => [job, what, unit].join('\n');
+  const old = new Map(comparablesOf(before).map((one) => [keyOf(one), one.spread]));
+  const changes = comparablesOf(now).flatMap((one): Change[] => {
+    const { what, unit, spread, more } = one;
+    const then = old.get(keyOf(one));
     return then ? [{ what, unit, before: then, now: spread, ...changeOf(then, spread, more) }] : [];
   });
   return changes.toSorted((a, b) => a.times - b.times);
@@ -56,6 +63,7 @@ export function changeOf(
 }
 
 export function comparisonOf(changes: readonly Change[]): string {
+  if (changes.length === 0) return 'Nothing was measured in the same way in both.\n';
   const told = changes.filter(({ verdict }) => verdict !== 'the same');
   const slower = told.filter(({ verdict }) => verdict === 'slower').length;
   const counts = `${slower} slower, ${told.length - slower} faster, ${changes.length - told.length} the same.`;
@@ -75,30 +83,32 @@ export function comparisonOf(changes: readonly Change[]): string {
 }
 
 function comparablesOf({ results, growth }: Report): Comparable[] {
-  const growing = (growth ? reachOfGrowth(growth) : []).flatMap(({ what, unit, wanted, spread }) =>
-    spread
-      ? [{ what, unit, spread, more: 'atLeast' in wanted ? ('better' as const) : ('worse' as const) }]
-      : [],
+  return [...results.flatMap(comparablesOfResult), ...(growth ? comparablesOfGrowth(growth) : [])];
+}
+
+function comparablesOfGrowth(growth: Growth): Comparable[] {
+  const job = JSON.stringify([growth.work, growth.at.map(({ backlog }) => backlog)]);
+  return reachOfGrowth(growth).flatMap(({ what, unit, wanted, spread }): Comparable[] =>
+    spread ? [{ job, what, unit, spread, more: 'atLeast' in wanted ? 'better' : 'worse' }] : [],
   );
-  return [...results.flatMap(comparablesOfResult), ...growing];
 }
 
 function comparablesOfResult({ workload, measurements, ratios }: Result): Comparable[] {
-  const comparables: Comparable[] = [];
-  for (const metric of metricNames) {
+  const job = JSON.stringify(workload.job);
+  return metricNames.flatMap((metric): Comparable[] => {
     const { word, unit } = METRICS[metric];
     const what = `${workload.title}: ${word}`;
-    for (const [name, of] of Object.entries(ratios) as [ContenderName, (typeof ratios)[ContenderName]][]) {
-      const spread = of?.[metric];
-      if (spread) comparables.push({ what, unit: `× ${CONTENDERS[name]}`, spread, more: 'better' });
-    }
-    if (Object.keys(ratios).length > 0) continue;
-    const values = (measurements.wal ?? []).flatMap((one: Measurement) => one[metric] ?? []);
-    if (values.length === 0) continue;
-    const more = MORE_IS_BETTER.has(metric) ? 'better' : 'worse';
-    comparables.push({ what, unit, spread: spreadOf(values), more });
-  }
-  return comparables;
+    const others = workload.against.flatMap((name): Comparable[] => {
+      const spread = ratios[name]?.[metric];
+      return spread ? [{ job, what, unit: `× ${CONTENDERS[name]}`, spread, more: 'better' }] : [];
+    });
+    if (workload.against.length > 0) return ALIKE.has(metric) ? [] : others;
+    const values = (measurements.wal ?? []).flatMap((one) => one[metric] ?? []);
+    if (values.length === 0) return [];
+    return [
+      { job, what, unit, spread: spreadOf(values), more: MORE_IS_BETTER.has(metric) ? 'better' : 'worse' },
+    ];
+  });
 }
 
 function isWithin(value: number, { lowest, highest }: Spread): boolean {

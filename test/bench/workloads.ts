@@ -1,6 +1,6 @@
 // What is measured, against whom, and what the library is meant to reach. Data only.
 
-import type { ContenderName, Destination, Job, Metric } from './job.js';
+import type { Content, ContenderName, Destination, Job, Metric } from './job.js';
 
 export interface Workload {
   /** For the command line and for results. */
@@ -38,6 +38,7 @@ export type FigureGoal =
 export interface Extent {
   /** What has not begun by then is left out. */
   readonly secondsMax: number;
+  readonly contents: readonly Content[];
   readonly repetitions: number;
   readonly warmUpMs: number;
   readonly measureMs: number;
@@ -59,6 +60,7 @@ export interface Extent {
 
 export const FULL: Extent = {
   secondsMax: Infinity,
+  contents: ['service', 'noise'],
   repetitions: 9,
   warmUpMs: 400,
   measureMs: 1000,
@@ -77,6 +79,7 @@ export const FULL: Extent = {
 /** For CI: to see that it runs, and roughly how fast. */
 export const SHORT: Extent = {
   secondsMax: 45,
+  contents: ['service'],
   repetitions: 2,
   warmUpMs: 50,
   measureMs: 150,
@@ -99,7 +102,8 @@ const BACKLOGS = [10_000, 1_000_000, 10_000_000];
 const STORED_MAX = { metric: 'storedToWire', atMost: 0.25 } as const;
 
 export function workloadsOf(extent: Extent): Workload[] {
-  return [...appends(extent), ...deliveries(extent), ...paths(extent), ...receivers(extent)];
+  const all = [...appends(extent), ...deliveries(extent), ...paths(extent), ...receivers(extent)];
+  return all.filter(({ job }) => extent.contents.includes(job.content));
 }
 
 /** Those of growth. */

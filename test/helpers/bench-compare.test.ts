@@ -6,7 +6,7 @@ import type { Report } from '../bench/report.js';
 import { markdownOf } from '../bench/report.js';
 import { ratiosOf } from '../bench/run.js';
 import type { Spread } from '../bench/statistics.js';
-import { FULL, workloadsOf } from '../bench/workloads.js';
+import { FULL, SHORT, workloadsOf } from '../bench/workloads.js';
 
 const it = suite('bench: compare');
 
@@ -92,6 +92,18 @@ it('a run compared with itself has changed nowhere', () => {
 it('what only one of the runs measured is not compared', () => {
   const now = { ...OLD, results: OLD.results.slice(1) };
   assert.ok(compare(OLD, now).every(({ what }) => what.startsWith('reading out')));
+});
+
+it('a long run is not compared with a short one', () => {
+  const now = {
+    ...OLD,
+    results: OLD.results.map((result) => {
+      const short = workloadsOf(SHORT).find(({ name }) => name === result.workload.name)!;
+      return { ...result, workload: { ...short, against: result.workload.against } };
+    }),
+  };
+  assert.equal(compare(OLD, now), []);
+  assert.match(comparisonOf([]), /^Nothing was measured in the same way/);
 });
 
 it('the table says what was reached, by how much, and who was not there', () => {
