@@ -29,9 +29,11 @@ const FIGURES: readonly { metric: Metric; file: string; title: string }[] = [
 ];
 
 const REFERENCE = { type: 'rule', color: '#555555', strokeDash: [4, 3] as number[] } as const;
+/** How far the ends of an axis must be apart for three ticks a decade to be enough. */
+const TICKS_APART = 20;
 /** Of the longest name, so that all panels begin at one place. */
 const LABELS_WIDTH = 150;
-const LABEL = "datum.value < 1 ? format(datum.value, '~f') : format(datum.value, '~s')";
+const LABEL = "datum.value < 10 ? format(datum.value, '.2~f') : format(datum.value, '~s')";
 
 interface Dot {
   readonly what: string;
@@ -169,11 +171,12 @@ function panel(what: string, values: readonly Dot[], { title, domain, isLast, re
   };
 }
 
-/** 1, 2, 5, 10, 20, 50 …: what lies between two ends above 0. */
+/** Round values between two ends above 0: 1, 2, 5, 10, 20, 50 …, or more of them where those are few. */
 function ticksIn([least, most]: readonly [number, number]): number[] {
   const ticks: number[] = [];
+  const digits = most / least > TICKS_APART ? [1, 2, 5] : [1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8];
   for (let power = Math.floor(Math.log10(least)); 10 ** power <= most; power++) {
-    ticks.push(...[1, 2, 5].map((digit) => digit * 10 ** power));
+    ticks.push(...digits.map((digit) => digit * 10 ** power));
   }
   return ticks.filter((tick) => tick >= least && tick <= most);
 }

@@ -29,7 +29,7 @@ interface Options {
   dir?: string;
   repetitions?: number;
   only?: string[];
-  output: string;
+  output?: string;
   results?: string;
   compare?: string;
   cpuProf?: string;
@@ -57,7 +57,7 @@ const program = new Command('bench')
     parseRepetitions,
   )
   .addOption(new Option('--only <parts...>', 'measure these alone').choices(NAMES))
-  .option('--output <folder>', 'where results and charts go', join('.bench', 'results'))
+  .option('--output <folder>', 'where results and charts go (default: .bench/results, short: .bench/short)')
   .option('--results <file>', 'measure nothing: take these results')
   .option('--compare <file>', 'tell what got slower since these results')
   .option('--cpu-prof <folder>', 'write a CPU profile of each workload and contender, for DevTools')
@@ -68,8 +68,9 @@ async function bench(options: Options): Promise<void> {
   const before = options.compare === undefined ? undefined : await readReport(options.compare);
   const report = options.results === undefined ? await measure(options) : await readReport(options.results);
   process.stdout.write(markdownOf(report));
-  const files = await writeReport(options.output, report);
-  process.stdout.write(`\n${relative('', options.output) || '.'}: ${files.join(', ')}\n`);
+  const output = options.output ?? join(ROOT, '.bench', options.short ? 'short' : 'results');
+  const files = await writeReport(output, report);
+  process.stdout.write(`\n${relative('', output) || '.'}: ${files.join(', ')}\n`);
   if (before)
     process.stdout.write(`\n### Since ${before.machine.at}\n\n${comparisonOf(compare(before, report))}`);
 }
