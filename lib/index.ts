@@ -33,7 +33,7 @@ export type { PrintMetricsOptions } from './operate/metrics-line.js';
 export type { MetricsRegistry } from './operate/registry.js';
 export { RemoteLog } from './operate/remote.js';
 export { tailItems } from './operate/tail.js';
-export type { Following, TailItem, TailOptions, TailSource } from './operate/tail.js';
+export type { FollowedLog, Following, TailItem, TailOptions, TailSource } from './operate/tail.js';
 export type { ReadItem, ReadOptions } from './reading.js';
 export type { AuditRecord, DefaultKinds, Gap, GapReason, LogRecord, WireLine } from './records.js';
 export type { Redaction, RedactionRule } from './redaction.js';

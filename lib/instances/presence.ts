@@ -9,6 +9,8 @@ import type { Routes } from '../operate/control.js';
 import { Control } from '../operate/control.js';
 import type { RoutedWal } from '../operate/routes.js';
 import { walRoutes } from '../operate/routes.js';
+import type { FollowedLog } from '../operate/tail.js';
+import { readItems } from '../reading.js';
 import type { Shippers } from '../ship/shippers.js';
 import { Adopter } from './adopter.js';
 
@@ -50,10 +52,14 @@ export class Presence {
 }
 
 async function listen({ log, wal, routes }: PresenceContext): Promise<Control> {
+  const followed: FollowedLog = {
+    onCommit: (listener) => log.onCommit(listener),
+    read: (kind, options) => readItems(log, kind, options),
+  };
   const control = await Control.listen({
     dir: log.dir,
     routes: {
-      ...walRoutes(wal, log),
+      ...walRoutes(wal, followed),
       ...routes,
       'POST /v1/release': () => {
         const { service, instance } = log.identity;

@@ -7,7 +7,7 @@ import type { CompactReport, EvictOptions, EvictReport, ReplayOptions } from '..
 import type { ControlCall, Routes } from './control.js';
 import type { DumpOptions, DumpSource } from './dump.js';
 import { dumpItems } from './dump.js';
-import type { Commits, TailOptions } from './tail.js';
+import type { FollowedLog, TailOptions } from './tail.js';
 import { tailItems } from './tail.js';
 
 /** What the routes need of an open log. */
@@ -20,7 +20,7 @@ export interface RoutedWal extends DumpSource {
   resend(kind: string, options: ResendOptions): Promise<{ records: number }>;
 }
 
-export function walRoutes(wal: RoutedWal, log: Commits): Routes {
+export function walRoutes(wal: RoutedWal, log: FollowedLog): Routes {
   return {
     'GET /v1/stats': () => wal.stats(),
     'GET /v1/dump': ({ query }) => dumpItems(wal, dumpOptionsOf(query)),

@@ -18,14 +18,15 @@ export interface TailSource {
   read(kind: string, options: ReadOptions): AsyncGenerator<ReadItem<object>>;
 }
 
-export interface Commits {
+/** The log below, which can be read until it is closed: of the last records, everybody wants to know. */
+export interface FollowedLog extends Pick<TailSource, 'read'> {
   /** Calls back after each commit. Returns how to end that. */
   onCommit(listener: () => void): () => void;
 }
 
 /** What it takes to go on behind the end. */
 export interface Following {
-  readonly log: Commits;
+  readonly log: FollowedLog;
   /** Fires when nobody listens any more: ends at once. */
   readonly gone: AbortSignal;
   /** Fires when the log is about to close: what is durable then is still told. */
@@ -77,7 +78,7 @@ async function* follow(
   try {
     let next = beginning;
     while (!gone.aborted) {
-      yield* merge(wal, next);
+      yield* merge(log, next);
       // Handing that over may have taken long.
       next = untold(wal, kind, told);
       if (next.length > 0) continue;
@@ -113,8 +114,11 @@ function endsOf(wal: TailSource, kind: string | undefined): [kind: string, lastS
 }
 
 /** Stretches of several streams as one, by when their items were appended. Holds one item of each. */
-async function* merge(wal: TailSource, stretches: readonly Stretch[]): AsyncGenerator<ReadItem<object>> {
-  const streams = stretches.map(({ kind, from, to }) => wal.read(kind, { from, to }));
+async function* merge(
+  log: Pick<TailSource, 'read'>,
+  stretches: readonly Stretch[],
+): AsyncGenerator<ReadItem<object>> {
+  const streams = stretches.map(({ kind, from, to }) => log.read(kind, { from, to }));
   const heads = new Map<(typeof streams)[number], ReadItem<object>>();
   const step = async (stream: (typeof streams)[number]) => {
     const next = await stream.next();
