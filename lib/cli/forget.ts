@@ -22,7 +22,7 @@ export function addForget(program: Command): void {
   const command = addCommand(program, 'forget', "give a shipper's cursor up for good", HELP);
   addLogOptions(command)
     .addOption(kindOption('the stream').makeOptionMandatory())
-    .requiredOption('--shipper <name>', 'the cursor', parseKind)
+    .requiredOption('--shipper <shipper>', 'the cursor', parseKind)
     .action(async (options: ForgetOptions) => {
       await using wal = await reachLog(options);
       const report = await wal.forget(options.kind, options.shipper).catch((error: unknown) => {

@@ -44,9 +44,9 @@ export function addCommand(program: Command, name: string, summary: string, help
 
 export function addLogOptions(command: Command): Command {
   return command
-    .option('--service <name>', "the service whose log it is, below a VAR_DIR's nv-wal folder", parseName)
+    .option('--service <service>', "the service whose log it is, below a VAR_DIR's nv-wal folder", parseName)
     .addOption(new Option('--var-dir <dir>', 'where logs are kept').env('VAR_DIR'))
-    .option('--instance <name>', "which of the service's logs (default: main)", parseName)
+    .option('--instance <instance>', "which of the service's logs (default: main)", parseName)
     .option('--dir <dir>', 'the folder of a log, instead of --service');
 }
 

@@ -3,6 +3,7 @@
 import { createRequire } from 'node:module';
 import { Command } from 'commander';
 import { addCompact } from './compact.js';
+import { addCompletion } from './completion.js';
 import { addDemo } from './demo.js';
 import { addDump } from './dump.js';
 import type { ExitCode } from './errors.js';
@@ -43,6 +44,7 @@ const ADD = [
   addMigrate,
   addServe,
   addDemo,
+  addCompletion,
 ];
 
 export function makeProgram(): Command {

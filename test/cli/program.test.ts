@@ -13,6 +13,8 @@ it('every command has --json, and a help with an example of it', () => {
   const named = new Map(commands.map((command) => [command.name(), command]));
   assert.equal([...named.keys()].toSorted(), [
     'compact',
+    'complete',
+    'completion',
     'demo',
     'demo-producer',
     'dump',
@@ -27,8 +29,8 @@ it('every command has --json, and a help with an example of it', () => {
     'tail',
     'verify',
   ]);
-  // What the demo starts by itself is nobody else's to know.
-  named.delete('demo-producer');
+  // What the demo starts and what a shell's script asks are nobody else's to know.
+  for (const hidden of ['demo-producer', 'complete']) named.delete(hidden);
   for (const [name, command] of named) {
     const help = helpOf(command);
     assert.match(help, new RegExp(`Example:\n.*nv-wal ${name}`), name);
