@@ -2,6 +2,7 @@
 
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
+import { Option } from 'commander';
 import type { DumpItem } from '../index.js';
 import { Failure, UsageError } from './errors.js';
 import type { ExportFile } from './export-folder.js';
@@ -44,9 +45,13 @@ export function addExport(program: Command): void {
   command.argument('<dir>', 'the folder for the files; made where there is none');
   addLogOptions(command)
     .addOption(kindOption('only this stream'))
-    .option('--from <seq>', 'the first seq', parseInteger(1))
+    .option('--from <seq>', 'the first seq, where nothing is exported yet', parseInteger(1))
     .option('--to <seq>', 'the last seq', parseInteger(1))
-    .option('--file-size <size>', 'a new file begins behind so much', parseSize, parseSize(FILE_SIZE))
+    .addOption(
+      new Option('--file-size <size>', 'begin a new file when one has so much')
+        .argParser(parseSize)
+        .default(parseSize(FILE_SIZE), FILE_SIZE),
+    )
     .action(async (dir: string, options: ExportOptions) => {
       const { from = 1, to = Infinity } = options;
       if (to < from) throw new UsageError(`expected --to (${to}) to be at or after --from (${from})`);

@@ -17,9 +17,9 @@ interface ImportCommandOptions extends LogAddress, JsonOption {
 }
 
 const HELP = `Lines may be { kind, record }, what 'dump' and 'export' write, plain records, or the older gateway's
-{ appendedAt, blob }; the last two are of
---kind. A folder stands for the .ndjson, .ldjson and .jsonl files below it. Running it again imports what is
-new, and nothing twice. A line that can't be read is named, and the rest goes on; the exit code is then 1.
+{ appendedAt, blob }; the last two are of --kind. A folder stands for the .ndjson, .ldjson and .jsonl files below it.
+Running it again imports what is new, and nothing twice. A line that can't be read is named, and the rest goes on; the
+exit code is then 1.
 
 Makes the log where none is (with --service). Kinds are log, audit, those that the log has already, and --kind;
 nothing is dropped for what is imported: where the log is full, the import ends.

@@ -43,11 +43,14 @@ export function addCommand(program: Command, name: string, summary: string, help
 }
 
 export function addLogOptions(command: Command): Command {
-  return command
-    .option('--service <service>', "the service whose log it is, below a VAR_DIR's nv-wal folder", parseName)
-    .addOption(new Option('--var-dir <dir>', 'where logs are kept').env('VAR_DIR'))
-    .option('--instance <instance>', "which of the service's logs (default: main)", parseName)
-    .option('--dir <dir>', 'the folder of a log, instead of --service');
+  const options = [
+    new Option('--service <service>', 'the service whose log it is').argParser(parseName),
+    new Option('--var-dir <dir>', 'where services keep their logs').env('VAR_DIR'),
+    new Option('--instance <instance>', "which of the service's logs (default: main)").argParser(parseName),
+    new Option('--dir <dir>', "the log's own folder, instead of all these"),
+  ];
+  for (const option of options) command.addOption(option.helpGroup('Which log:'));
+  return command;
 }
 
 export function kindOption(description: string): Option {

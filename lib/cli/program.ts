@@ -22,6 +22,10 @@ import { addTail } from './tail.js';
 import { addVerify } from './verify.js';
 
 const HELP = `
+A service appends records to its log, which numbers them by stream ('kind': log, audit, …): 'seq'. A shipper delivers a
+stream to a sink, a receiver, and its cursor says how far it is. Where records are gone, a notice stands for them.
+To see all of it at work: nv-wal demo. More of a command, with an example: nv-wal help <command>.
+
 A log is named by --service, below VAR_DIR (or --var-dir), or by --dir, its folder. Only the user it belongs to
 may open it, root included, so run this as the user that the service runs as. A log in use is asked of the process
 that holds it (stats, dump, tail, export, evict, compact, verify, replay, forget); for the others, stop the
@@ -30,18 +34,22 @@ service first.
 Exit codes: 0 done, 1 failed, 2 the command line or the environment does not fit.`;
 
 const ADD = [
+  heading('Look into a log:'),
   addStats,
   addDump,
   addTail,
+  heading('Move records:'),
   addShip,
   addImport,
   addExport,
+  heading('Keep a log up:'),
   addEvict,
   addCompact,
   addVerify,
   addReplay,
   addForget,
   addMigrate,
+  heading('Around it:'),
   addServe,
   addDemo,
   addCompletion,
@@ -58,7 +66,13 @@ export function makeProgram(): Command {
     })
     .addHelpText('after', HELP);
   for (const add of ADD) add(program);
-  return program;
+  // In the last group, rather than in one of its own.
+  return program.helpCommand(true);
+}
+
+/** Begins a group of commands in the help. */
+function heading(text: string): (program: Command) => void {
+  return (program) => void program.commandsGroup(text);
 }
 
 /** Does what a command line says; never rejects. */

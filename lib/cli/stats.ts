@@ -45,7 +45,7 @@ const HEAD = [
 export function addStats(program: Command): void {
   const command = addCommand(program, 'stats', 'show where every stream and cursor stands', HELP);
   addLogOptions(command)
-    .option('--watch', 'again and again')
+    .option('--watch', 'refresh until SIGINT (Ctrl-C)')
     .option('--interval <time>', 'with --watch, how often (default: 2s)', parseDuration)
     .action(async (options: StatsOptions) => {
       const { watch = false, interval = INTERVAL_MS, json } = options;

@@ -28,9 +28,9 @@ Example:
 export function addTail(program: Command): void {
   const command = addCommand(program, 'tail', 'print the newest records, and those that come', HELP);
   addLogOptions(command)
-    .option('-f, --follow', 'go on with what comes')
+    .option('-f, --follow', 'go on and print what comes')
     .addOption(kindOption('only this stream'))
-    .option('--lines <n>', 'how many of each stream to begin with', parseInteger(0), 10)
+    .option('--lines <n>', 'how many records of each stream to begin with', parseInteger(0), 10)
     .action(async (options: TailCommandOptions) => {
       await interruptible((signal) => tail(options, signal));
     });
