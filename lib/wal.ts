@@ -61,7 +61,6 @@ export class Wal<Kinds extends Record<keyof Kinds, object> = DefaultKinds> {
   readonly #watch: Watch;
   #presence: Presence | undefined;
   #intakeClosed = false;
-  #readsClosed = false;
   #closing: Promise<void> | undefined;
 
   private constructor(log: Log, config: OpenConfig) {
@@ -326,7 +325,6 @@ export class Wal<Kinds extends Record<keyof Kinds, object> = DefaultKinds> {
     // Shippers and evictions wait for their commits: on a disk that refuses, they would wait for ever.
     this.#log.endWaits();
     await this.#presence?.close();
-    this.#readsClosed = true;
     await this.#watch.close();
     await this.#shippers.stop();
     await this.#retainer.close();
@@ -336,8 +334,7 @@ export class Wal<Kinds extends Record<keyof Kinds, object> = DefaultKinds> {
 
   /** The policy of a kind that may be written to now. */
   #policy(kind: string, writes = true): StreamConfig {
-    // Until nobody can be asking over the socket any more: the last records are those that matter there.
-    if (this.#readsClosed || (writes && this.#intakeClosed))
+    if (this.#closing || (writes && this.#intakeClosed))
       throw new WalError('WAL_CLOSED', 'the log is closed');
     const policy = this.#config.streams.get(kind);
     if (policy) return policy;

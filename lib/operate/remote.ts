@@ -75,8 +75,11 @@ export class RemoteLog {
         if ('error' in item) throw errorOf(item);
         yield item;
       }
-      // A line reader ends quietly where the connection broke.
-      if (!response.complete) throw new WalError('WAL_IO', 'the process that holds the log went away');
+      // A line reader may end quietly where the connection broke.
+      if (!response.complete) throw wentAway();
+    } catch (error) {
+      // Or with what the system says, or in the midst of a line.
+      throw error instanceof WalError || response.complete ? error : wentAway(error);
     } finally {
       response.destroy();
     }
@@ -118,6 +121,10 @@ function queryOf(options: object): string {
     if (value !== undefined) query.set(name, String(value));
   }
   return query.toString();
+}
+
+function wentAway(cause?: unknown): WalError {
+  return new WalError('WAL_IO', 'the process that holds the log went away', { cause });
 }
 
 interface ErrorBody {

@@ -75,6 +75,9 @@ skipIf(it, noTerminal)(
         assert.match(coloured, '\u001B[31merror\u001B[39m it broke');
         const line = '1970-01-01T00:00:00.000Z log 1 error it broke n=1\n';
         assert.is(await onTerminal(['dump', ...at], { env: { NO_COLOR: '1' } }), line);
+        // Nor has what turns while it works.
+        const worked = await onTerminal(['verify', ...at], { env: { NO_COLOR: '1' } });
+        assert.ok(worked.endsWith('ok: 1 record\n') && !/\[\d+m/.test(worked), worked);
         assert.match(await onTerminal(['dump', ...at, '--json']), /^\{"id":.*"msg":"it broke"/);
       },
     );

@@ -4,8 +4,10 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { ReadItem } from '../../lib/index.js';
+import type { ReadItem, WalError } from '../../lib/index.js';
 import { RemoteLog, tailItems } from '../../lib/index.js';
+import { withChild } from '../helpers/child.js';
+import { withFolder } from '../helpers/folder.js';
 import { rejection } from '../helpers/rejection.js';
 import type { AnyWal } from '../helpers/wal.js';
 import { withWal } from '../helpers/wal.js';
@@ -78,6 +80,20 @@ it('a reader that takes nothing holds up neither appends nor the close', async (
     // More than a socket holds is left: it is cut off, and the reader can tell.
     await wal.close();
     response.destroy();
+  });
+});
+
+it('where the process is killed, whoever follows is told that it went away', async () => {
+  await withFolder(async (varDir) => {
+    await withChild(new URL('holding-process.ts', import.meta.url), [varDir], async (child) => {
+      const remote = new RemoteLog((await child.next()) as string);
+      const following = remote.tail({ follow: true });
+      await following.next();
+      const next = rejection(following.next());
+      await child.kill();
+      const { code, message } = (await next) as WalError;
+      assert.equal([code, message], ['WAL_IO', 'the process that holds the log went away']);
+    });
   });
 });
 
