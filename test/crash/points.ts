@@ -104,7 +104,8 @@ const SYSTEM_CALLS: readonly Point[] = [
   whenRepaired('before a commit is written', 'write', logs, 4),
   whenRepaired('before a commit is synced', 'fdatasync', logs, 4),
   whenRepaired('before a table is deleted', unlinks, tables, 4),
-  whenRepaired('before a file is moved out', renames, allIn('db.repair/lost'), 1),
+  // Strace looks at where a file comes from, not at where it goes.
+  whenRepaired('before a file is moved out', renames, allIn('db.repair'), 1),
 ];
 
 /** The files that LevelDB may have in a folder of the log, and the folder. */
@@ -117,8 +118,15 @@ function allIn(folder: string): SystemCall['files'] {
   ];
 }
 
-/** What comes once in a life. */
-const ONCE: ReadonlySet<Death> = new Set(['before the first append', 'closing', 'closed']);
+/** What comes once in a life, or hardly more often. */
+const ONCE: ReadonlySet<Death> = new Set([
+  'before the first append',
+  'records were evicted',
+  'the disk is full',
+  'a rejected write has healed',
+  'closing',
+  'closed',
+]);
 
 const DEATH_POINTS: readonly Point[] = DEATHS.map((death) => ({
   name: `service: ${death}`,
