@@ -3,9 +3,10 @@
 import { register } from 'prom-client';
 import * as v from 'valibot';
 import { z } from 'zod';
+import type { PinoTransportOptions } from '../lib/adapters/pino.js';
 import { createLogger, remotePolicy } from '../lib/adapters/logger.js';
 import type { LogLevel } from '../lib/adapters/logger.js';
-import { Wal } from '../lib/index.js';
+import { Wal, walOptionsFromEnv } from '../lib/index.js';
 import type {
   AuditRecord,
   KindsOf,
@@ -185,3 +186,10 @@ export async function loggingIsTyped(): Promise<void> {
 
 // @ts-expect-error no such level
 export const everyLevel: LogLevel = 'fatal';
+
+export const transportIsTyped: PinoTransportOptions = {
+  ...walOptionsFromEnv('types'),
+  levels: { notice: 35 },
+  // @ts-expect-error a function can't be passed to a thread
+  onEvent: () => {},
+};
