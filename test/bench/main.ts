@@ -13,6 +13,7 @@ import { compare, comparisonOf } from './compare.js';
 import { missing } from './destination.js';
 import { runDay, runGrowth } from './growth/run.js';
 import { lookForContenders } from './here.js';
+import { loggerCosts } from './logger.js';
 import { describeMachine, isInMemory } from './machine.js';
 import { readReport, writeReport } from './output.js';
 import type { Report } from './report.js';
@@ -37,7 +38,8 @@ interface Options {
 
 const GROWTH = 'growth';
 const DAY = 'day';
-const NAMES = [...workloadsOf(FULL).map(({ name }) => name), GROWTH, DAY];
+const LOGGER = 'logger';
+const NAMES = [...workloadsOf(FULL).map(({ name }) => name), GROWTH, DAY, LOGGER];
 const REPETITIONS_MAX = 100;
 const BACKLOG_MIN = 10_000;
 const BACKLOG_MAX = 100_000_000;
@@ -92,6 +94,10 @@ async function measure(options: Options): Promise<Report> {
     const extent = options.short ? SHORT : FULL;
     const repetitions = options.repetitions ?? extent.repetitions;
     const machine = await describeMachine(dir);
+    if (!options.only || options.only.includes(LOGGER)) {
+      tell('the cost of a log call …');
+      process.stdout.write(await loggerCosts(modules, dir, options.short === true));
+    }
     const run = { modules, dir, repetitions, profiles: options.cpuProf, absent };
     const results = await measureWorkloads(extent, options, run);
     return { machine, repetitions, absent, results, ...(await measureGrowth(extent, options, modules, dir)) };
