@@ -27,6 +27,7 @@ async function runExample(heading: string): Promise<string> {
       .replace("'@nv/wal'", `'${join(root, 'lib/index.ts')}'`)
       .replace("'@nv/wal/ingest'", `'${join(root, 'lib/ingest/index.ts')}'`)
       .replace("'@nv/wal/audit'", `'${join(root, 'lib/adapters/audit.ts')}'`)
+      .replace("'@nv/wal/logger'", `'${join(root, 'lib/adapters/logger.ts')}'`)
       .replace(/'(level|zod)'/, (_, name: string) => `'${import.meta.resolve(name)}'`);
     await writeFile(join(dir, 'example.mjs'), script);
     const tsx = import.meta.resolve('tsx');
@@ -59,6 +60,14 @@ it('the example of a schema runs as it stands', async () => {
 it('the example of personal data runs as it stands', async () => {
   const says = /^hmac-sha256: \{ password: '\[REDACTED\]', size: 7 \}\n$/;
   assert.match(await runExample('### Personal data'), says);
+});
+
+it('the example of the logger runs as it stands', async () => {
+  const lines = (await runExample('### Logger')).trim().split('\n');
+  assert.equal(
+    lines.map((line) => (JSON.parse(line) as { msg: string }).msg),
+    ['invoice sent', 'tick'],
+  );
 });
 
 it('every metric and every alert is in it', async () => {
