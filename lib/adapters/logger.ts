@@ -3,14 +3,12 @@
 
 import { pino } from 'pino';
 import type { LogFn, Logger as PinoLogger } from 'pino';
-import { expected } from '../checks.js';
-import type { Clock } from '../clock.js';
-import { systemClock } from '../clock.js';
-import { WalError, messageOf } from '../errors.js';
-import type { LogRecord } from '../index.js';
+import { WalError, systemClock } from '../index.js';
+import type { Clock, LogRecord } from '../index.js';
 import { forConsole, readCall, withReadableErrors } from './log-call.js';
 import type { LogCall } from './log-call.js';
 import { Losses } from './losses.js';
+import { expected, messageOf } from './misuse.js';
 import type { LogLevel, PolicyFunction, ServicePolicy } from './policy.js';
 import { LOG_LEVELS, persistByDefault } from './policy.js';
 

@@ -1,6 +1,6 @@
 // Tells once that records are lost, and once that none are any more: a line for each would be a second flood.
 
-import type { Clock } from '../clock.js';
+import type { Clock } from '../index.js';
 
 /** Without another loss for so long, it is over. */
 const QUIET_MS = 10_000;

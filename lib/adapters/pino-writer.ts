@@ -3,10 +3,9 @@
 
 import type { Transform } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Clock } from '../clock.js';
-import { messageOf } from '../errors.js';
-import type { LogRecord } from '../index.js';
+import type { Clock, LogRecord } from '../index.js';
 import { Losses } from './losses.js';
+import { messageOf } from './misuse.js';
 
 /** A line, read. */
 export interface Line {

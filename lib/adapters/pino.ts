@@ -5,8 +5,7 @@
 import { writeSync } from 'node:fs';
 import { constants } from 'node:os';
 import build from 'pino-abstract-transport';
-import { systemClock } from '../clock.js';
-import { Wal, httpSink } from '../index.js';
+import { Wal, httpSink, systemClock } from '../index.js';
 import type { HttpSinkOptions, WalOptions } from '../index.js';
 import { lineReader } from './pino-line.js';
 import type { LineOptions } from './pino-line.js';

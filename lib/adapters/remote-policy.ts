@@ -3,11 +3,9 @@
 
 import { ConsecutiveBreaker, circuitBreaker, handleAll } from 'cockatiel';
 import type { CircuitBreakerPolicy } from 'cockatiel';
-import { checkInteger, checkKnown, expected } from '../checks.js';
-import type { Clock } from '../clock.js';
-import { systemClock } from '../clock.js';
-import { WalError, messageOf } from '../errors.js';
-import type { TokenProvider } from '../index.js';
+import { WalError, systemClock } from '../index.js';
+import type { Clock, TokenProvider } from '../index.js';
+import { checkInteger, checkKnown, expected, messageOf } from './misuse.js';
 import { decide, readAnswer } from './policy-answer.js';
 import type { PolicyAnswer, PolicyRules } from './policy-answer.js';
 import { PolicyRequests } from './policy-request.js';
