@@ -56,13 +56,16 @@ it('killed on its way, it goes on with nothing twice and nothing missing; import
   const fill = async (wal: Parameters<typeof appendNumbers>[0]) => {
     for (let n = 0; n < 4; n++) await appendNumbers(wal, 'audit', records / 4);
   };
-  await withLog(fill, async ({ at, varDir }) => {
+  await withLog(fill, async ({ at, varDir, dir }) => {
     const to = join(varDir, 'exported');
     const args = ['export', to, ...at, '--file-size', '16KB', '--json'];
+    // What it reads comes from here, so it can't be done before this sees that it has begun.
+    const wal = await Wal.openFolder(dir);
     const running = start(args);
     await until(() => existsSync(join(to, 'audit-0000000000000001.ndjson')));
     running.process.kill('SIGKILL');
     assert.is((await running.ended).code, null);
+    await wal.close();
     const before = (await itemsIn(to)).length;
     assert.ok(before > 0 && before < records, String(before));
     const { stdout, stderr } = await nvWal(args);
