@@ -139,12 +139,12 @@ export function resentJson(json: string, oldId: string): string {
   return `${json},"resendOf":${JSON.stringify(oldId)}`;
 }
 
-/** As long as every writer id. */
-const ANY_WRITER_ID = '0'.repeat(16);
+/** What a line has beside its JSON and, twice, its kind: at most, in bytes. Every writer id is as long as this one. */
+const LINE_BYTES_MAX = recordLine('0'.repeat(16), '', Number.MAX_SAFE_INTEGER, '').length;
 
 /** What the lines of so many records of a kind may have at most, in bytes: `jsonBytes` is what their JSON has. */
 export function lineBytesMax(kind: string, records: number, jsonBytes: number): number {
-  return records * recordLine(ANY_WRITER_ID, kind, Number.MAX_SAFE_INTEGER, '').length + jsonBytes;
+  return records * (LINE_BYTES_MAX + 2 * kind.length) + jsonBytes;
 }
 
 export function gapId(logId: string, kind: string, gap: { from: number; to: number }): string {

@@ -159,9 +159,9 @@ export class Writer {
 
   /** A turn later, so that everything appended in this turn, or by those just told, comes along. */
   #schedule(): void {
-    this.#alive.ref();
     if (this.#scheduled) return;
     this.#scheduled = true;
+    this.#alive.ref();
     setImmediate(() => {
       this.#scheduled = false;
       this.#next();

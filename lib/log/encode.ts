@@ -9,8 +9,8 @@ import type { Draft } from './state.js';
 
 /** Bytes of lines from which deflating pays for its hop to the thread pool. */
 export const DEFLATE_BYTES_MIN = 32_768;
-/** Bytes that a group's buffer begins with; four times as many whenever they do not suffice. */
-const LINES_BYTES_MIN = 1024;
+/** Bytes that a line has beside its JSON, about: what a buffer for some of them is made with. */
+const LINE_BYTES = 100;
 /** What deflating must save for the entry to be stored deflated: an eighth. */
 const DEFLATED_SHARE_MAX = 7 / 8;
 
@@ -33,28 +33,42 @@ class Group {
   lastSeq = 0;
   count = 0;
   bytes = 0;
-  #lines = Buffer.allocUnsafe(LINES_BYTES_MIN);
+  #lines: Buffer;
 
-  constructor(kind: string) {
+  /** `bytes`: what its lines may well have. */
+  constructor(kind: string, bytes: number) {
     this.kind = kind;
+    this.#lines = Buffer.allocUnsafe(Math.min(bytes, ENTRY_LINE_BYTES_MAX));
   }
 
   get lines(): Buffer {
     return this.#lines.subarray(0, this.bytes);
   }
 
-  /** Written at once: lines that wait as strings to be joined cost three times as much. */
-  add(line: string, bytes: number, seq: number): void {
-    const needed = this.bytes + bytes;
-    if (needed > this.#lines.length) {
-      const larger = Buffer.allocUnsafe(Math.max(needed, this.#lines.length * 4));
-      larger.set(this.lines);
-      this.#lines = larger;
+  /**
+   * Adds a line, unless it is full. Written at once: lines that wait as strings to be joined cost three times as
+   * much.
+   */
+  add(line: string, seq: number): boolean {
+    if (this.count === ENTRY_RECORDS_MAX) return false;
+    const room = Math.min(this.#lines.length, ENTRY_LINE_BYTES_MAX) - this.bytes;
+    // A UTF-16 unit is at most 3 bytes of UTF-8: most lines need no count.
+    if (line.length * 3 > room) {
+      const needed = this.bytes + Buffer.byteLength(line);
+      if (this.count > 0 && needed > ENTRY_LINE_BYTES_MAX) return false;
+      this.#reserve(needed);
     }
-    this.#lines.write(line, this.bytes);
-    this.bytes = needed;
+    this.bytes += this.#lines.write(line, this.bytes);
     this.count++;
     this.lastSeq = seq;
+    return true;
+  }
+
+  #reserve(bytes: number): void {
+    if (bytes <= this.#lines.length) return;
+    const larger = Buffer.allocUnsafe(Math.max(bytes, this.#lines.length * 2));
+    larger.set(this.lines);
+    this.#lines = larger;
   }
 }
 
@@ -70,19 +84,18 @@ export function encodeAppends(
 ): Appended[] | Promise<Appended[]> {
   const groups: Group[] = [];
   const open = new Map<string, Group>();
+  let expected = 0;
+  for (const { records } of appends) for (const json of records) expected += json.length + LINE_BYTES;
   const appended = appends.map(({ kind, records }): Appended => {
     const stream = draft.stream(kind);
     const firstSeq = stream.lastSeq + 1;
     for (const json of records) {
       const line = recordLine(writerId, kind, ++stream.lastSeq, json);
-      const bytes = Buffer.byteLength(line);
-      let group = open.get(kind);
-      if (!group || group.count === ENTRY_RECORDS_MAX || group.bytes + bytes > ENTRY_LINE_BYTES_MAX) {
-        group = new Group(kind);
-        open.set(kind, group);
-        groups.push(group);
-      }
-      group.add(line, bytes, stream.lastSeq);
+      if (open.get(kind)?.add(line, stream.lastSeq)) continue;
+      const group = new Group(kind, expected);
+      group.add(line, stream.lastSeq);
+      open.set(kind, group);
+      groups.push(group);
     }
     return { writerId, firstSeq };
   });
