@@ -112,6 +112,7 @@ function bodyOf(
   pieces: readonly Piece[],
 ): Batch {
   const crc = crcOf(pieces).toString(16).padStart(8, '0');
+  let body: Promise<Buffer> | undefined;
   return {
     id: `${logId}:${kind}:${from}-${to}:${crc}`,
     logId,
@@ -123,7 +124,12 @@ function bodyOf(
     count,
     lineBytes: pieces.reduce((sum, piece) => sum + piece.lineBytes, 0),
     lines: async () => Buffer.concat(await Promise.all(pieces.map(soundLines))),
-    gzip: () => gzipOf(pieces),
+    // Made once: ahead of its turn, and for every try.
+    gzip: () =>
+      (body ??= gzipOf(pieces).catch((error: unknown) => {
+        body = undefined;
+        throw error;
+      })),
   };
 }
 

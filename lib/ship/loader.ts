@@ -21,6 +21,8 @@ export interface LoaderContext {
   readonly batchBytes: number;
   /** Whether notices are part of a batch's body. */
   readonly notices: boolean;
+  /** Whether a batch's gzip body is what will be sent: it is assembled at once, while the one before is on its way. */
+  readonly gzips: boolean;
   /** Ends waiting. */
   readonly signal: AbortSignal;
   readonly onLost: (range: Range) => void;
@@ -101,7 +103,7 @@ export class Loader {
 
   /** The next batch if one should go now. */
   async ready(): Promise<LoadedBatch | undefined> {
-    const { log, kind, batchBytes, notices } = this.#context;
+    const { log, kind, batchBytes, notices, gzips } = this.#context;
     while (this.#lingerLeftMs() === 0) {
       const stream = log.stream(kind);
       const removals = log.claims.removals(kind);
@@ -112,6 +114,8 @@ export class Loader {
       const bodies = { notices, lineBytesMax: batchBytes };
       const loaded = damage ?? (await loadBatch(log.identity, kind, chunk.steps, removals, bodies));
       if ('batch' in loaded) {
+        // Whoever sends it asks again, and is told then what is wrong with it.
+        if (gzips) loaded.batch.gzip().catch(() => {});
         this.rewind(loaded.to);
         this.#full = chunk.full && this.#waitingSince !== undefined;
         return loaded;

@@ -52,6 +52,7 @@ export class Shipper {
       kind,
       clock,
       notices: sink.notices !== false,
+      gzips: sink.body === 'gzip',
       signal,
       onLost: ({ from, to }) => onEvent({ type: 'lost', kind, from, to, reason: 'corrupt' }),
     });

@@ -38,6 +38,8 @@ export interface Sink {
   readonly notices?: boolean;
   /** How far the destination's clock is ahead of this one, in ms, where the sink has measured it; shown in stats. */
   readonly clockSkewMs?: number | undefined;
+  /** The body of a batch that it sends: made while the batch before is on its way. @default made when it is asked for */
+  readonly body?: 'gzip' | undefined;
   send(batch: Batch, context: SendContext): Promise<Receipt>;
   /** Called once nothing is sent any more; what it rejects with is ignored. Called again, it does nothing. */
   close?(): Promise<void>;

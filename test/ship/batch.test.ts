@@ -64,6 +64,20 @@ it('bodies are the appended lines, byte for byte, in order and under the ids tha
   });
 });
 
+it('a gzipped body is made once, whoever asks first', async () => {
+  await withWal({}, async (wal) => {
+    await appendMix(wal);
+    const bodies: [first: Buffer, again: Buffer][] = [];
+    const sink = new TestSink(async ({ batch }) => {
+      bodies.push([await batch.gzip(), await batch.gzip()]);
+      return { accepted: batch.count };
+    });
+    await shipAll(wal, Object.assign(sink, { body: 'gzip' as const }), { batchMax: 333 });
+    assert.ok(bodies.length > 1);
+    for (const [first, again] of bodies) assert.is(first, again);
+  });
+});
+
 it('the gzipped body holds the same bytes, whatever is stored plain, deflated or cut', async () => {
   for (const options of [{}, { batchMax: 7 }, { batchMax: 333 }, { batchBytes: 50_000 }]) {
     await withWal({}, async (wal) => {

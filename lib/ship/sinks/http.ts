@@ -72,6 +72,7 @@ export function httpSink(options: HttpSinkOptions, clock: Clock = systemClock): 
 class HttpSink implements Sink {
   readonly name: string;
   readonly notices: boolean;
+  readonly body: 'gzip' | undefined;
   // Private by #: whoever logs a sink must not see what its functions hold.
   readonly #to: Destination;
   readonly #clock: Clock;
@@ -82,6 +83,7 @@ class HttpSink implements Sink {
   constructor(to: Destination, clock: Clock) {
     this.name = to.origin;
     this.notices = to.notices;
+    this.body = to.gzip ? 'gzip' : undefined;
     this.#to = to;
     this.#clock = clock;
     this.#pool = new Pool(to.origin, {

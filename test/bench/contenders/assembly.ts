@@ -23,6 +23,7 @@ export const prepareAssembly: NonNullable<Contender['prepareAssembly']> = async 
     batchMax: config.batchMax,
     batchBytes: BATCH_BYTES_MAX,
     notices: true,
+    gzips: false,
     signal: stop.signal,
     onLost: ({ from, to }) => {
       throw new Error(`records ${from} to ${to} can't be read`);
