@@ -1,5 +1,5 @@
-// Evicting because somebody asks for it, by bytes and by age, or saying what would go. What may go is
-// log/retention.ts's to say.
+// Evicting because somebody asks for it, by bytes and by age, or saying what would go; and giving the space back. What
+// may go is log/retention.ts's to say.
 
 import type { StreamConfig } from './config.js';
 import { checkInteger } from './checks.js';
@@ -9,7 +9,7 @@ import { evictOlder, evictToBounds } from './log/evict.js';
 import type { Log } from './log/log.js';
 import type { Evictable } from './log/rehearsal.js';
 import { Rehearsal } from './log/rehearsal.js';
-import type { EvictOptions, EvictReport } from './reports.js';
+import type { CompactOptions, CompactReport, EvictOptions, EvictReport } from './reports.js';
 
 type WhenFull = (kind: string) => StreamConfig['whenFull'];
 
@@ -72,4 +72,18 @@ function count(report: EvictReport, eviction: Eviction, reason: 'size' | 'age'):
   last.records += records;
   last.dropped += dropped;
   last.bytes += bytes;
+}
+
+/** See `Wal.compact`. */
+export async function compactOnDemand(
+  log: Log,
+  { signal, onProgress }: CompactOptions,
+): Promise<CompactReport> {
+  await log.flush();
+  const bytesBefore = await log.measure();
+  await log.trimmer.compactAll((bytes, bytesTotal) => {
+    signal?.throwIfAborted();
+    onProgress?.({ bytes, bytesTotal });
+  });
+  return { bytesBefore, bytesAfter: await log.measure() };
 }

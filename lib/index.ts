@@ -4,6 +4,8 @@ export { Wal } from './wal.js';
 export type { QuarantinedItem, ResendOptions } from './quarantine.js';
 export type {
   AppendReceipt,
+  CompactOptions,
+  CompactProgress,
   CompactReport,
   EvictOptions,
   EvictReport,

@@ -47,6 +47,18 @@ export interface ReplayOptions {
   shipper?: string;
 }
 
+export interface CompactOptions {
+  /** Ends it between two pieces; what is done is done. */
+  signal?: AbortSignal;
+  onProgress?: (progress: CompactProgress) => void;
+}
+
+/** Bytes of stored records that were gone through. */
+export interface CompactProgress {
+  bytes: number;
+  bytesTotal: number;
+}
+
 export interface CompactReport {
   bytesBefore: number;
   bytesAfter: number;

@@ -9,7 +9,7 @@ import type { ImportOptions, ImportReport } from './import/import.js';
 import { Importer } from './import/importer.js';
 import { Presence } from './instances/presence.js';
 import { forgetOnDemand, replayOnDemand } from './cursors.js';
-import { evictOnDemand } from './evicting.js';
+import { compactOnDemand, evictOnDemand } from './evicting.js';
 import { droppedEvents } from './log/evict.js';
 import type { Eviction } from './log/evict.js';
 import type { Log } from './log/log.js';
@@ -18,7 +18,8 @@ import type { FolderOptions } from './opening.js';
 import { openExisting, openOwn } from './opening.js';
 import type { QuarantinedItem, ResendOptions } from './quarantine.js';
 import { Quarantine } from './quarantine.js';
-import type { AppendReceipt, CompactReport, EvictOptions, EvictReport, ReplayOptions } from './reports.js';
+import type { AppendReceipt, CompactOptions, CompactReport } from './reports.js';
+import type { EvictOptions, EvictReport, ReplayOptions } from './reports.js';
 import type { ReadItem, ReadOptions } from './reading.js';
 import { readItems } from './reading.js';
 import type { WalHealth } from './operate/health.js';
@@ -262,11 +263,8 @@ export class Wal<Kinds extends Record<keyof Kinds, object> = DefaultKinds> {
   }
 
   /** Gives deleted space back to the file system now; it happens by itself in steps. */
-  async compact(): Promise<CompactReport> {
-    await this.#log.flush();
-    const bytesBefore = await this.#log.measure();
-    await this.#log.trimmer.compactAll();
-    return { bytesBefore, bytesAfter: await this.#log.measure() };
+  async compact(options: CompactOptions = {}): Promise<CompactReport> {
+    return await compactOnDemand(this.#log, options);
   }
 
   /** Checks every value, line, seq and offset, and the ledger's equation. Takes seconds for a large log; changes nothing. */

@@ -48,8 +48,8 @@ async function running(given: ReadonlyMap<string, string>): Promise<WalStats | u
   const varDir = given.get('var-dir') ?? process.env['VAR_DIR'];
   const address: LogAddress = { ...Object.fromEntries(given), ...(varDir !== undefined && { varDir }) };
   try {
-    const remote = await RemoteLog.find(placeOf(address).dir);
-    return await remote?.stats(AbortSignal.timeout(ANSWER_MS_MAX));
+    const signal = AbortSignal.timeout(ANSWER_MS_MAX);
+    return await (await RemoteLog.find(placeOf(address).dir, { signal }))?.stats();
   } catch {
     return undefined;
   }

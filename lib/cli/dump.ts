@@ -47,7 +47,7 @@ export function addDump(program: Command): void {
 
 async function dump(options: DumpOptions, signal: AbortSignal): Promise<void> {
   const { kind, from, to, limit, gaps, quarantine } = options;
-  await using wal = await reachLog(options);
+  await using wal = await reachLog(options, signal);
   const printer = new ItemPrinter(options.json);
   const wanted = {
     ...(kind !== undefined && { kind }),

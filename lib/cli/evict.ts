@@ -3,6 +3,7 @@
 import type { Command } from 'commander';
 import type { EvictReport } from '../index.js';
 import { UsageError } from './errors.js';
+import { interruptible } from './interrupt.js';
 import { reachLog } from './reach.js';
 import type { JsonOption, LogAddress } from './options.js';
 import { addCommand, addLogOptions, kindOption, parseDuration, parseSize } from './options.js';
@@ -36,13 +37,15 @@ export function addEvict(program: Command): void {
       if (maxBytes === undefined && maxAgeMs === undefined) {
         throw new UsageError('evict down to what? say it by --max-bytes or --max-age');
       }
-      await using wal = await reachLog(options);
-      using _ = progress('evicting');
-      const report = await wal.evict({
-        ...(kind !== undefined && { kind }),
-        ...(maxBytes !== undefined && { maxBytes }),
-        ...(maxAgeMs !== undefined && { maxAgeMs }),
-        ...(dryRun !== undefined && { dryRun }),
+      const report = await interruptible(async (signal) => {
+        await using wal = await reachLog(options, signal);
+        using _ = progress('evicting');
+        return await wal.evict({
+          ...(kind !== undefined && { kind }),
+          ...(maxBytes !== undefined && { maxBytes }),
+          ...(maxAgeMs !== undefined && { maxAgeMs }),
+          ...(dryRun !== undefined && { dryRun }),
+        });
       });
       await printResult(options.json, report, describe(report, dryRun));
     });

@@ -1,6 +1,7 @@
 // SIGINT and SIGTERM: the first asks the running command to end cleanly, the second ends the process.
 
 import type { ExitCode } from './errors.js';
+import { Failure } from './errors.js';
 
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 
@@ -23,6 +24,8 @@ export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>
   for (const name of SIGNALS) process.on(name, onSignal);
   try {
     return await work(interrupt.signal);
+  } catch (error) {
+    throw error === interrupt.signal.reason ? new Failure('interrupted') : error;
   } finally {
     for (const name of SIGNALS) process.off(name, onSignal);
   }

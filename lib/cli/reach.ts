@@ -2,6 +2,7 @@
 
 import { RemoteLog, WalError, dumpItems, tailItems } from '../index.js';
 import type {
+  CompactOptions,
   CompactReport,
   DumpItem,
   DumpOptions,
@@ -29,7 +30,7 @@ export interface ReachedLog extends AsyncDisposable {
     signal: AbortSignal,
   ): AsyncIterable<ReadItem<object> | undefined>;
   evict(options: EvictOptions): Promise<EvictReport>;
-  compact(): Promise<CompactReport>;
+  compact(options: CompactOptions): Promise<CompactReport>;
   verify(signal: AbortSignal, onProgress: (records: number) => void): Promise<VerifyReport>;
   forget(kind: string, shipper: string): Promise<{ records: number }>;
   replay(kind: string, options: ReplayOptions): Promise<{ records: number }>;
@@ -37,17 +38,18 @@ export interface ReachedLog extends AsyncDisposable {
 }
 
 /**
- * Opens the log, or asks its holder: only LevelDB's lock proves that there is one, so opening is tried first.
+ * Opens the log, or asks its holder: only LevelDB's lock proves that there is one, so opening is tried first. `signal`
+ * ends what it is asked.
  *
  * @throws {UsageError | Failure | WalError} `WAL_LOCKED` where the holder serves no socket.
  */
-export async function reachLog(address: LogAddress): Promise<ReachedLog> {
+export async function reachLog(address: LogAddress, signal?: AbortSignal): Promise<ReachedLog> {
   try {
     return local(await openLog(address));
   } catch (error) {
     if (!(error instanceof WalError) || error.code !== 'WAL_LOCKED') throw error;
     const { dir, under } = placeOf(address);
-    const remote = await RemoteLog.find(dir);
+    const remote = await RemoteLog.find(dir, { ...(signal && { signal }) });
     if (!remote) throw error;
     const { service, instance } = await remote.stats();
     if (under && (under.service !== service || under.instance !== instance)) {
@@ -68,7 +70,7 @@ function local(wal: OpenLog): ReachedLog {
       return tailItems(wal, options);
     },
     evict: (options) => wal.evict(options),
-    compact: () => wal.compact(),
+    compact: (options) => wal.compact(options),
     forget: (kind, shipper) => wal.forget(kind, shipper),
     replay: (kind, options) => wal.replay(kind, options),
     resend: (kind, options) => wal.resend(kind, options),

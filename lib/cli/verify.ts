@@ -27,11 +27,12 @@ export function addVerify(program: Command): void {
 
 async function verify(address: LogAddress, signal: AbortSignal): Promise<VerifyReport> {
   try {
-    await using wal = await reachLog(address);
+    await using wal = await reachLog(address, signal);
     using shown = progress('verifying');
     const report = await wal.verify(signal, (records) =>
       shown.say(`verifying: ${counted(records, 'record')}`),
     );
+    // The walk takes an interruption for a deviation.
     if (signal.aborted) throw new Failure('interrupted');
     return report;
   } catch (error) {

@@ -45,8 +45,8 @@ async function firstStats(address: LogAddress): Promise<WalStats> {
 
 /** Undefined where nobody answers, or goes away meanwhile. */
 async function statsOfHolder(dir: string, signal: AbortSignal): Promise<WalStats | undefined> {
-  const remote = await RemoteLog.find(dir);
-  return await remote?.stats(signal).catch(() => undefined);
+  const remote = await RemoteLog.find(dir, { signal });
+  return await remote?.stats().catch(() => undefined);
 }
 
 interface Display {

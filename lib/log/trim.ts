@@ -17,6 +17,9 @@ import { freeBytes } from './reserve.js';
 export const DELETES_MAX = 5000;
 /** Bytes deleted from all streams before a range is compacted: smaller steps compact most of the time, larger ones overshoot. */
 const STEP_BYTES = 4 * 1_048_576;
+/** Bytes of entries that are compacted at once where somebody waits for all of it. */
+const PIECE_BYTES = 16 * 1_048_576;
+const EVERYTHING: KeyRange = { gte: '!', lt: '"' };
 /** Free bytes with which no commit is refused while a step is compacted. */
 const ROOM_BYTES = 64 * 1_048_576;
 /** What goes from the head on; damage and refusals may be anywhere. */
@@ -90,10 +93,31 @@ export class Trimmer {
     for (const stream of this.#log.streams.values()) await this.#compact(stream);
   }
 
-  /** Compacts everything, now: what is stored is written once more, and needs room for that. */
-  async compactAll(): Promise<void> {
+  /**
+   * Compacts everything, now, piece by piece: what is stored is written once more, and needs room for that. Where
+   * `onPiece` throws, it ends.
+   */
+  async compactAll(onPiece: (bytes: number, bytesTotal: number) => void = () => {}): Promise<void> {
     await this.compactTrimmed();
-    await this.#compactRange({ gte: '!', lt: '"' }, this.#log.diskBytes);
+    const streams = [...this.#log.streams.values()].toSorted((a, b) => (a.kind < b.kind ? -1 : 1));
+    const bytesTotal = streams.reduce((sum, { endOffset, head }) => sum + endOffset - head.offset, 0);
+    let bytes = 0;
+    let { gte, lt } = EVERYTHING;
+    for (const stream of streams) {
+      const { kind, head, endOffset, lastSeq } = stream;
+      for (let at = head.offset + PIECE_BYTES; at < endOffset; at += PIECE_BYTES) {
+        onPiece(bytes + at - PIECE_BYTES - head.offset, bytesTotal);
+        const to = await lastSeqWithin(this.#store, stream, ({ offset, size }) => offset + size <= at);
+        if (to >= lastSeq) break;
+        lt = keys.entry(kind, to + 1);
+        if (gte < lt) await this.#compactRange({ gte, lt }, PIECE_BYTES);
+        gte = lt;
+      }
+      bytes += endOffset - head.offset;
+      onPiece(bytes, bytesTotal);
+    }
+    await this.#compactRange({ gte, lt: EVERYTHING.lt }, this.#log.diskBytes);
+    onPiece(bytesTotal, bytesTotal);
   }
 
   #nextKind(): string | undefined {

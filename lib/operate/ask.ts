@@ -66,28 +66,78 @@ export interface CallOptions {
   /** Sent as JSON. @default none */
   readonly body?: object | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** How long nothing may come, in ms. */
+  readonly idleMs: number;
 }
+
+/** Nothing came for so long. */
+export class SilentError extends Error {
+  override readonly name = 'SilentError';
+  readonly idleMs: number;
+
+  constructor(idleMs: number) {
+    super(`nothing came for ${idleMs} ms`);
+    this.idleMs = idleMs;
+  }
+}
+
+/** How long the system may take to connect: there is no way in between, but there may be no place in the queue. */
+const CONNECT_MS_MAX = 5000;
 
 /**
  * Sends a request and hands its answer over as it comes, however long it takes.
  *
+ * @throws {SilentError} Nothing has come for `idleMs`: not even that it is being worked on.
  * @throws What the system says where nobody answers.
  */
 export async function openAnswer(
   dir: string,
   method: 'GET' | 'POST',
   path: `/v1/${string}`,
-  { body, signal }: CallOptions,
+  { body, signal, idleMs }: CallOptions,
 ): Promise<IncomingMessage> {
   const place = await placeToAsk(dir);
   if (!place) throw new WalError('WAL_IO', `no control socket is known for ${dir}`);
   return await withSocketPath(place, SOCKET_NAME, async (socketPath) => {
     const asking = request({ socketPath, method, path, agent: false, ...(signal && { signal }) });
     asking.on('error', () => {});
+    let timer: NodeJS.Timeout | undefined;
+    const giveUpIn = (ms: number) => {
+      clearTimeout(timer);
+      timer = setTimeout(() => asking.destroy(new SilentError(ms)), ms);
+    };
+    giveUpIn(Math.min(CONNECT_MS_MAX, idleMs));
+    asking.on('socket', (socket) => socket.once('connect', () => giveUpIn(idleMs)));
+    asking.on('information', () => giveUpIn(idleMs));
     asking.end(body && JSON.stringify(body));
-    const [response] = (await once(asking, 'response')) as [IncomingMessage];
-    return response;
+    try {
+      const [response] = (await once(asking, 'response')) as [IncomingMessage];
+      return response;
+    } finally {
+      clearTimeout(timer);
+    }
   });
+}
+
+/**
+ * What an answer is made of, as text. The time counts only while somebody waits for it: whoever reads may take theirs.
+ * `idleMs` may be Infinity.
+ */
+export async function* partsOf(response: IncomingMessage, idleMs: number): AsyncGenerator<string> {
+  response.setEncoding('utf8');
+  const parts = response[Symbol.asyncIterator]() as AsyncIterator<string>;
+  const giveUp = () => void response.destroy(new SilentError(idleMs));
+  for (;;) {
+    const timer = idleMs === Infinity ? undefined : setTimeout(giveUp, idleMs);
+    try {
+      const part = await parts.next();
+      if (part.done) return;
+      clearTimeout(timer);
+      yield part.value;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
 }
 
 async function atSocket(

@@ -45,11 +45,22 @@ export class Answer {
   }
 }
 
+/** An answer of lines that are sent one by one, as they come. */
+export class LiveLines {
+  readonly items: AsyncIterable<unknown>;
+
+  constructor(items: AsyncIterable<unknown>) {
+    this.items = items;
+  }
+}
+
 /** By method and path, as `GET /v1/stats`. */
 export type Routes = Readonly<Record<`${'GET' | 'POST'} /v1/${string}`, Route>>;
 
 const CONNECTIONS_MAX = 64;
 const BODY_BYTES_MAX = 65_536;
+/** How often it is told that an answer is on its way: in ms. Far more often than anybody gives up. */
+const TELL_EVERY_MS = 5000;
 /** Characters of NDJSON that are sent at once. */
 const CHUNK_CHARS = 65_536;
 /** How long a close waits for whoever reads a stream to take what is left of it. */
@@ -153,9 +164,10 @@ async function answer(
       return reply(response, route.status, errorBody('WAL_CONFIG', route.message));
     const body = await bodyOf(request);
     const call = { query: searchParams, body, signal: gone.signal, closing: closing.signal };
-    const result = await route(call);
-    if (!isAsyncIterable(result)) return reply(response, 200, result);
-    const streaming = stream(response, result);
+    const result = await whileTold(response, async () => await route(call));
+    const items = result instanceof LiveLines ? result.items : result;
+    if (!isAsyncIterable(items)) return reply(response, 200, items);
+    const streaming = stream(response, items, result === items ? CHUNK_CHARS : 1);
     streams.add(streaming);
     await streaming.finally(() => streams.delete(streaming));
   } catch (error) {
@@ -164,24 +176,40 @@ async function answer(
   }
 }
 
+/** Does what takes its time; whoever asked is told meanwhile that it is being done. */
+async function whileTold<T>(response: ServerResponse, work: () => Promise<T>): Promise<T> {
+  const telling = setInterval(() => {
+    if (!response.destroyed) response.writeProcessing();
+  }, TELL_EVERY_MS).unref();
+  try {
+    return await work();
+  } finally {
+    clearInterval(telling);
+  }
+}
+
 /** Back-pressure, and the end of the work where whoever asked has gone, are the pipeline's. */
-async function stream(response: ServerResponse, items: AsyncIterable<unknown>): Promise<void> {
+async function stream(
+  response: ServerResponse,
+  items: AsyncIterable<unknown>,
+  chunkChars: number,
+): Promise<void> {
   response.writeHead(200, { 'content-type': 'application/x-ndjson', connection: 'close' });
   // There may be nothing to say for long; that it was understood is to be known at once.
   response.flushHeaders();
   try {
-    await pipeline(Readable.from(chunksOf(items), { highWaterMark: 1 }), response);
+    await pipeline(Readable.from(chunksOf(items, chunkChars), { highWaterMark: 1 }), response);
   } catch {
     // Gone: nobody is left to be told. What the items threw went out as a line.
   }
 }
 
-async function* chunksOf(items: AsyncIterable<unknown>): AsyncGenerator<string> {
+async function* chunksOf(items: AsyncIterable<unknown>, chunkChars: number): AsyncGenerator<string> {
   let chunk = '';
   try {
     for await (const item of items) {
       if (item !== undefined) chunk += `${JSON.stringify(item)}\n`;
-      if (chunk === '' || (item !== undefined && chunk.length < CHUNK_CHARS)) continue;
+      if (chunk === '' || (item !== undefined && chunk.length < chunkChars)) continue;
       yield chunk;
       chunk = '';
     }

@@ -1,45 +1,68 @@
-// A log that another process holds, asked over its control socket: the same calls as of an open one.
+// A log that another process holds, asked over its control socket: the same calls as of an open one. That process may
+// hang, go away, or be of another version: each is an error of one line.
 
 import type { IncomingMessage } from 'node:http';
-import { createInterface } from 'node:readline';
-import { json } from 'node:stream/consumers';
 import type { WalErrorCode } from '../errors.js';
 import { WalError, messageOf } from '../errors.js';
+import { readOwner } from '../log/folder.js';
 import type { VerifyReport } from '../log/verify.js';
 import type { ResendOptions } from '../quarantine.js';
 import type { ReadItem } from '../reading.js';
-import type { CompactReport, EvictOptions, EvictReport, ReplayOptions } from '../reports.js';
+import type {
+  CompactOptions,
+  CompactProgress,
+  CompactReport,
+  EvictOptions,
+  EvictReport,
+  ReplayOptions,
+} from '../reports.js';
 import type { WalStats } from '../stats.js';
-import { isServed, openAnswer } from './ask.js';
+import type { CallOptions } from './ask.js';
+import { SilentError, isServed, openAnswer, partsOf } from './ask.js';
 import type { DumpItem, DumpOptions } from './dump.js';
+import type { ProgressLine } from './progress.js';
 import type { TailOptions } from './tail.js';
+
+export interface RemoteOptions {
+  /** Ends every call: it rejects with the signal's reason, and the work on the other side ends, too. */
+  signal?: AbortSignal;
+  /** How long nothing may come from the other side before it is given up, in ms. @default 30_000 */
+  idleMs?: number;
+}
+
+const IDLE_MS_MAX = 30_000;
 
 export class RemoteLog {
   readonly #dir: string;
+  readonly #signal: AbortSignal | undefined;
+  readonly #idleMs: number;
 
-  constructor(dir: string) {
+  constructor(dir: string, { signal, idleMs = IDLE_MS_MAX }: RemoteOptions = {}) {
     this.#dir = dir;
+    this.#signal = signal;
+    this.#idleMs = idleMs;
   }
 
   /** The log in a folder, where the process that holds it serves a socket. */
-  static async find(dir: string): Promise<RemoteLog | undefined> {
-    return (await isServed(dir)) ? new RemoteLog(dir) : undefined;
+  static async find(dir: string, options: RemoteOptions = {}): Promise<RemoteLog | undefined> {
+    return (await isServed(dir)) ? new RemoteLog(dir, options) : undefined;
   }
 
-  stats(signal?: AbortSignal): Promise<WalStats> {
-    return this.#call('GET', '/v1/stats', undefined, signal);
+  stats(): Promise<WalStats> {
+    return this.#call('GET', '/v1/stats');
   }
 
   evict(options: EvictOptions): Promise<EvictReport> {
     return this.#call('POST', '/v1/evict', options);
   }
 
-  compact(): Promise<CompactReport> {
-    return this.#call('POST', '/v1/compact');
+  compact({ signal, onProgress }: CompactOptions = {}): Promise<CompactReport> {
+    return this.#follow<CompactProgress, CompactReport>('/v1/compact', signal, onProgress);
   }
 
-  verify(signal: AbortSignal): Promise<VerifyReport> {
-    return this.#call('POST', '/v1/verify', undefined, signal);
+  verify(signal?: AbortSignal, onProgress?: (records: number) => void): Promise<VerifyReport> {
+    const say = ({ records }: { records: number }) => onProgress?.(records);
+    return this.#follow<{ records: number }, VerifyReport>('/v1/verify', signal, say);
   }
 
   forget(kind: string, shipper: string): Promise<{ records: number }> {
@@ -56,62 +79,75 @@ export class RemoteLog {
 
   /** Whoever ends the loop closes the connection, and with it ends the work on the other side. */
   dump(options: DumpOptions): AsyncGenerator<DumpItem> {
-    return this.#items(`/v1/dump?${queryOf(options)}`);
+    return this.#lines('GET', `/v1/dump?${queryOf(options)}`);
   }
 
   /**
-   * The newest records, and with `follow` those that come: until the loop ends, `signal` fires (which rejects), or
-   * the process closes its log.
+   * The newest records, and with `follow` those that come, however long nothing does: until the loop ends, `signal`
+   * fires (which rejects), or the process closes its log.
    */
   tail(options: TailOptions & { follow?: boolean }, signal?: AbortSignal): AsyncGenerator<ReadItem<object>> {
-    return this.#items(`/v1/tail?${queryOf(options)}`, signal);
-  }
-
-  async *#items<Item extends object>(path: `/v1/${string}`, signal?: AbortSignal): AsyncGenerator<Item> {
-    const response = await this.#ask('GET', path, undefined, signal);
-    try {
-      for await (const line of createInterface({ input: response, crlfDelay: Infinity })) {
-        const item = JSON.parse(line) as Item | ErrorBody;
-        if ('error' in item) throw errorOf(item);
-        yield item;
-      }
-      // A line reader may end quietly where the connection broke.
-      if (!response.complete) throw wentAway();
-    } catch (error) {
-      // Or with what the system says, or in the midst of a line.
-      throw error instanceof WalError || response.complete ? error : wentAway(error);
-    } finally {
-      response.destroy();
-    }
+    const idleMs = options.follow ? Infinity : this.#idleMs;
+    return this.#lines('GET', `/v1/tail?${queryOf(options)}`, { idleMs, ...(signal && { signal }) });
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return Promise.resolve();
   }
 
-  async #call<T>(
+  /** A work that says how far it is. */
+  async #follow<Progress, Report>(
+    path: `/v1/${string}`,
+    signal: AbortSignal | undefined,
+    onProgress: ((progress: Progress) => void) | undefined,
+  ): Promise<Report> {
+    const lines = this.#lines<ProgressLine<Progress, Report>>('POST', `${path}?progress=true`, { signal });
+    for await (const line of lines) {
+      if ('report' in line) return line.report;
+      onProgress?.(line.progress);
+    }
+    throw goneError();
+  }
+
+  async #call<T>(method: 'GET' | 'POST', path: `/v1/${string}`, body?: object): Promise<T> {
+    for await (const answer of this.#lines<T & object>(method, path, { body })) return answer;
+    throw goneError();
+  }
+
+  /** An answer's lines, each as JSON. What breaks on the way is told as a WalError, an abort as its reason. */
+  async *#lines<T extends object>(
     method: 'GET' | 'POST',
     path: `/v1/${string}`,
-    body?: object,
-    signal?: AbortSignal,
-  ): Promise<T> {
-    const response = await this.#ask(method, path, body, signal);
+    { body, signal = this.#signal, idleMs = this.#idleMs }: Partial<CallOptions> = {},
+  ): AsyncGenerator<T> {
+    let response: IncomingMessage | undefined;
     try {
-      return (await json(response)) as T;
-    } catch (cause) {
-      throw new WalError('WAL_IO', `the answer broke off: ${messageOf(cause)}`, { cause });
+      response = await openAnswer(this.#dir, method, path, { body, signal, idleMs: this.#idleMs });
+      if (response.statusCode === 404 || response.statusCode === 405) throw otherVersion(`${method} ${path}`);
+      let rest = '';
+      for await (const part of partsOf(response, idleMs)) {
+        const lines = (rest + part).split('\n');
+        rest = lines.pop() ?? '';
+        for (const line of lines) yield itemOf<T>(line);
+      }
+      // A line that is cut off is none.
+      if (rest !== '' || !response.complete) throw goneError();
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw error instanceof WalError ? error : await this.#failed(error);
+    } finally {
+      response?.destroy();
     }
   }
 
-  async #ask(
-    method: 'GET' | 'POST',
-    path: `/v1/${string}`,
-    body?: object,
-    signal?: AbortSignal,
-  ): Promise<IncomingMessage> {
-    const response = await openAnswer(this.#dir, method, path, { body, signal });
-    if (response.statusCode === 200) return response;
-    throw errorOf((await json(response)) as ErrorBody);
+  async #failed(error: unknown): Promise<WalError> {
+    const pid = (await readOwner(this.#dir))?.pid;
+    const holder = `the process that holds the log${pid === undefined ? '' : ` (${pid})`}`;
+    if (error instanceof SilentError) {
+      return new WalError('WAL_IO', `${holder} does not answer: nothing came for ${error.idleMs / 1000} s`);
+    }
+    const message = `${holder} can't be asked: ${messageOf(error)}`;
+    return new WalError('WAL_IO', message, { cause: error });
   }
 }
 
@@ -123,14 +159,28 @@ function queryOf(options: object): string {
   return query.toString();
 }
 
-function wentAway(cause?: unknown): WalError {
-  return new WalError('WAL_IO', 'the process that holds the log went away', { cause });
-}
-
 interface ErrorBody {
   error: { code: WalErrorCode; message: string };
 }
 
-function errorOf({ error }: ErrorBody): WalError {
-  return new WalError(error.code, error.message);
+function itemOf<T extends object>(line: string): T {
+  let item: T | ErrorBody;
+  try {
+    item = JSON.parse(line) as T | ErrorBody;
+  } catch (cause) {
+    throw new WalError('WAL_IO', `its answer is none: ${line.slice(0, 100)}`, { cause });
+  }
+  if ('error' in item) throw new WalError(item.error.code, item.error.message);
+  return item;
+}
+
+function goneError(): WalError {
+  return new WalError('WAL_IO', 'the process that holds the log went away');
+}
+
+function otherVersion(asked: string): WalError {
+  return new WalError(
+    'WAL_CONFIG',
+    `the process that holds the log does not know ${asked.replace(/\?.*/, '')}: it is of another version of @nv/wal, or only delivers an adopted log; use its own nv-wal, or stop it first`,
+  );
 }

@@ -3,17 +3,26 @@
 import { WalError } from '../errors.js';
 import type { VerifyReport } from '../log/verify.js';
 import type { ResendOptions } from '../quarantine.js';
-import type { CompactReport, EvictOptions, EvictReport, ReplayOptions } from '../reports.js';
+import type {
+  CompactOptions,
+  CompactProgress,
+  CompactReport,
+  EvictOptions,
+  EvictReport,
+  ReplayOptions,
+} from '../reports.js';
 import type { ControlCall, Routes } from './control.js';
+import { LiveLines } from './control.js';
 import type { DumpOptions, DumpSource } from './dump.js';
 import { dumpItems } from './dump.js';
+import { progressLines } from './progress.js';
 import type { FollowedLog, TailOptions } from './tail.js';
 import { tailItems } from './tail.js';
 
 /** What the routes need of an open log. */
 export interface RoutedWal extends DumpSource {
   evict(options: EvictOptions): Promise<EvictReport>;
-  compact(): Promise<CompactReport>;
+  compact(options: CompactOptions): Promise<CompactReport>;
   verify(options: { onProgress?: (records: number) => void }): Promise<VerifyReport>;
   forget(kind: string, shipper: string): Promise<{ records: number }>;
   replay(kind: string, options: ReplayOptions): Promise<{ records: number }>;
@@ -37,10 +46,21 @@ export function walRoutes(wal: RoutedWal, log: FollowedLog): Routes {
         ...(dryRun !== undefined && { dryRun: flagOf('dryRun', dryRun) }),
       });
     },
-    'POST /v1/compact': () => wal.compact(),
-    'POST /v1/verify': ({ signal }: ControlCall) =>
-      // Nobody waits for the report any more: thrown here, it ends the walk.
-      wal.verify({ onProgress: () => signal.throwIfAborted() }),
+    'POST /v1/compact': (call) => {
+      const { signal } = call;
+      const begin: CompactProgress = { bytes: 0, bytesTotal: 0 };
+      return reported(call, begin, (onProgress) => wal.compact({ signal, onProgress }));
+    },
+    'POST /v1/verify': (call) =>
+      reported(call, { records: 0 }, (say) =>
+        wal.verify({
+          onProgress(records) {
+            // Nobody waits for the report any more: thrown here, it ends the walk.
+            call.signal.throwIfAborted();
+            say({ records });
+          },
+        }),
+      ),
     'POST /v1/forget': ({ body }) => {
       const { kind, shipper } = fieldsOf(body);
       return wal.forget(textOf('kind', kind), textOf('shipper', shipper));
@@ -59,6 +79,16 @@ export function walRoutes(wal: RoutedWal, log: FollowedLog): Routes {
       });
     },
   };
+}
+
+/** The report alone, or, with `?progress=true`, how far it is on the way there. */
+function reported<Progress, Report>(
+  { query }: ControlCall,
+  begin: Progress,
+  work: (say: (progress: Progress) => void) => Promise<Report>,
+): Promise<Report> | LiveLines {
+  if (query.get('progress') !== 'true') return work(() => {});
+  return new LiveLines(progressLines(begin, work));
 }
 
 function dumpOptionsOf(query: URLSearchParams): DumpOptions {

@@ -23,6 +23,7 @@ it('every command has --json, and a help with an example of it', () => {
     'forget',
     'import',
     'migrate',
+    'replay',
     'serve',
     'ship',
     'stats',
