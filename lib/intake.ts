@@ -8,6 +8,7 @@ import type { Log } from './log/log.js';
 import type { AppendRequest } from './log/queue.js';
 import type { Retainer } from './log/retain.js';
 import { encodeRecord, lineBytesMax, recordId } from './records.js';
+import type { Refusals } from './refusals.js';
 import type { AppendReceipt } from './reports.js';
 
 /** Bytes of lines, and records, that one `appendMany` takes: what a log can still be reopened with after a full disk. */
@@ -20,6 +21,7 @@ export interface IntakeContext {
   /** The policy of a kind; throws for an unknown one, and once the log is closed. */
   readonly policyOf: (kind: string) => Readonly<StreamConfig>;
   readonly onEvent: (event: WalEvent) => void;
+  readonly refusals: Refusals;
 }
 
 export class Intake {
@@ -41,12 +43,29 @@ export class Intake {
   append(kind: string, record: unknown): Promise<AppendReceipt> {
     return new Promise((resolve, reject) => {
       const told = ([place]: readonly Appended[]) => resolve(receiptOf(kind, place!));
-      this.#enqueue(kind, record, told, reject);
+      const refused: AppendRequest['reject'] = (error) => {
+        this.#context.refusals.count(kind, error, 1);
+        reject(error);
+      };
+      try {
+        this.#enqueue(kind, record, told, refused);
+      } catch (error) {
+        refused(error as Error);
+      }
     });
   }
 
   /** See `Wal.appendMany`. */
   async appendMany(kind: string, records: readonly unknown[]): Promise<AppendReceipt[]> {
+    try {
+      return await this.#appendMany(kind, records);
+    } catch (error) {
+      this.#context.refusals.count(kind, error, Array.isArray(records) ? records.length : 1);
+      throw error;
+    }
+  }
+
+  async #appendMany(kind: string, records: readonly unknown[]): Promise<AppendReceipt[]> {
     const { log, retainer, policyOf } = this.#context;
     const { maxRecordBytes, commitDelayMs, shaping } = policyOf(kind);
     if (!Array.isArray(records)) {
@@ -99,6 +118,7 @@ export class Intake {
 
   #failed(kind: string, error: unknown): void {
     this.#offersFailed++;
+    this.#context.refusals.count(kind, error, 1);
     const failing = (this.#failing.get(kind) ?? 0) + 1;
     this.#failing.set(kind, failing);
     if (failing > 1) return;

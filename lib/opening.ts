@@ -16,6 +16,12 @@ export interface FolderOptions extends Omit<WalOptions, 'service' | 'instance' |
   keepDeliveredBytes?: number;
 }
 
+/** What a Wal needs of its options once its log is open. */
+export type OpenConfig = Pick<
+  WalConfig,
+  'streams' | 'maxBytes' | 'batchMax' | 'clock' | 'onEvent' | 'adopt' | 'alerts'
+>;
+
 export interface Opened {
   readonly log: Log;
   readonly config: WalConfig;

@@ -1,6 +1,6 @@
 // Wal: a service's log, opened. Wires the rooms and closes them in order; decides nothing that they decide.
 
-import type { StreamConfig, WalConfig, WalOptions } from './config.js';
+import type { StreamConfig, WalOptions } from './config.js';
 import { checkInteger } from './checks.js';
 import { WalError } from './errors.js';
 import { quietly } from './events.js';
@@ -14,10 +14,11 @@ import { droppedEvents } from './log/evict.js';
 import type { Eviction } from './log/evict.js';
 import type { Log } from './log/log.js';
 import { Retainer } from './log/retain.js';
-import type { FolderOptions } from './opening.js';
+import type { FolderOptions, OpenConfig } from './opening.js';
 import { openExisting, openOwn } from './opening.js';
 import type { QuarantinedItem, ResendOptions } from './quarantine.js';
 import { Quarantine } from './quarantine.js';
+import { Refusals } from './refusals.js';
 import type { AppendReceipt, CompactOptions, CompactReport } from './reports.js';
 import type { EvictOptions, EvictReport, ReplayOptions } from './reports.js';
 import type { ReadItem, ReadOptions } from './reading.js';
@@ -35,12 +36,6 @@ import { Shippers } from './ship/shippers.js';
 import type { Sink } from './ship/sink.js';
 import type { WalStats } from './stats.js';
 import { statsOf } from './stats.js';
-
-/** What a Wal needs of its options once its log is open. */
-type OpenConfig = Pick<
-  WalConfig,
-  'streams' | 'maxBytes' | 'batchMax' | 'clock' | 'onEvent' | 'adopt' | 'alerts'
->;
 
 /**
  * A durable, ordered log of records per kind, that shippers deliver from.
@@ -71,15 +66,24 @@ export class Wal<Kinds extends Record<keyof Kinds, object> = DefaultKinds> {
     this.#shippers = new Shippers(log, config.clock, onEvent);
     for (const [kind, policy] of config.streams) log.trimmer.keepDelivered(kind, policy.keepDeliveredBytes);
     const { maxBytes, streams } = config;
-    const onEvicted = (eviction: Eviction) => this.#tellDropped(eviction);
-    const retainer = new Retainer(log, { maxBytes, streams, onEvicted });
-    this.#retainer = retainer;
+    const retainer = (this.#retainer = new Retainer(log, {
+      maxBytes,
+      streams,
+      onEvicted: this.#tellDropped,
+    }));
     const policyOf = (kind: string) => this.#policy(kind);
-    this.#intake = new Intake({ log, retainer, policyOf, onEvent });
-    const checkRoom = (kind: string, bytes: number) => retainer.checkRoom(kind, bytes);
-    this.#quarantine = new Quarantine(log, checkRoom);
-    this.#importer = new Importer({ log, policyOf, checkRoom });
-    this.#watch = new Watch({ ...this.#config, wal: this, log, shippers: this.#shippers, retainer });
+    const refusals = new Refusals(streams.keys());
+    this.#intake = new Intake({ log, retainer, policyOf, onEvent, refusals });
+    this.#quarantine = new Quarantine(log, this.#checkRoom);
+    this.#importer = new Importer({ log, policyOf, checkRoom: this.#checkRoom });
+    this.#watch = new Watch({
+      ...this.#config,
+      wal: this,
+      log,
+      shippers: this.#shippers,
+      retainer,
+      refusals,
+    });
     log.onCommit(() => this.#retainer.wake());
     this.#retainer.wake();
   }
@@ -234,8 +238,7 @@ export class Wal<Kinds extends Record<keyof Kinds, object> = DefaultKinds> {
    */
   async evict(options: EvictOptions<keyof Kinds & string>): Promise<EvictReport> {
     if (options.kind !== undefined) this.#policy(options.kind);
-    const tell = (eviction: Eviction) => this.#tellDropped(eviction);
-    return await evictOnDemand(this.#log, this.#config.streams, options, tell);
+    return await evictOnDemand(this.#log, this.#config.streams, options, this.#tellDropped);
   }
 
   /**
@@ -281,22 +284,18 @@ export class Wal<Kinds extends Record<keyof Kinds, object> = DefaultKinds> {
    */
   async forget(kind: keyof Kinds & string, shipper: string): Promise<{ records: number }> {
     this.#policy(kind, false);
-    const isRunning = this.#shippers.get(kind, shipper) !== undefined;
-    return await forgetOnDemand(this.#log, kind, shipper, isRunning);
+    return await forgetOnDemand(this.#log, kind, shipper, this.#shippers.get(kind, shipper) !== undefined);
   }
 
   /**
-   * Moves a cursor back, so that what is still on disk from a seq on is delivered again, under the same ids: see
-   * `keepDeliveredBytes`. In the ledger it is backlog again. Its shipper may run.
+   * Moves a cursor back: what is on disk from a seq on (see `keepDeliveredBytes`) is backlog again, and delivered again
+   * under the same ids. Its shipper may run. Returns how many records.
    *
-   * @returns how many records.
-   * @throws {WalError} `WAL_CONFIG`: no such cursor, or that seq is not on disk any more; it names the first that is.
-   *   `WAL_UNKNOWN_KIND`; `WAL_FULL` where a `reject` stream would take no more for it.
+   * @throws {WalError} `WAL_CONFIG`: no such cursor, or that seq is not on disk any more. `WAL_UNKNOWN_KIND`; `WAL_FULL`.
    */
   async replay(kind: keyof Kinds & string, options: ReplayOptions): Promise<{ records: number }> {
     this.#policy(kind);
-    const checkRoom = (name: string, bytes: number) => this.#retainer.checkRoom(name, bytes);
-    return await replayOnDemand(this.#log, kind, options, checkRoom);
+    return await replayOnDemand(this.#log, kind, options, this.#checkRoom);
   }
 
   /** Appends what NDJSON files hold, each line once, however often it is called. See `ImportOptions`. */
@@ -341,7 +340,9 @@ export class Wal<Kinds extends Record<keyof Kinds, object> = DefaultKinds> {
     throw new WalError('WAL_UNKNOWN_KIND', `no stream '${kind}'; there are ${known} (options.streams)`);
   }
 
-  #tellDropped(eviction: Eviction): void {
+  readonly #tellDropped = (eviction: Eviction): void => {
     for (const event of droppedEvents(eviction)) this.#config.onEvent(event);
-  }
+  };
+
+  readonly #checkRoom = (kind: string, bytes: number): void => this.#retainer.checkRoom(kind, bytes);
 }

@@ -47,13 +47,13 @@ export function printMetrics(wal: MetricsPrinted, options: PrintMetricsOptions =
 
 /**
  * One line: `ts`, the log's service and instance, and each metric, as a number, or by its labels as
- * `{ "audit/default": 3 }`. Of a histogram, its count and sum. Reasons for which nothing was counted are left out.
+ * `{ "audit/default": 3 }`. Of a histogram, its count and sum. Reasons and codes for which nothing was counted are left out.
  */
 export function metricsLine(metrics: WalMetrics, ts: number): string {
   const line: Record<string, unknown> = { ts, msg: 'wal metrics', ...ownLabels(metrics) };
   for (const [name, family] of Object.entries(metrics) as [string, MetricFamily][]) {
     for (const { labels, value } of shortValues(family)) {
-      if (labels['reason'] !== undefined && value === 0) continue;
+      if ((labels['reason'] ?? labels['code']) !== undefined && value === 0) continue;
       const key = Object.entries(labels)
         .flatMap(([label, at]) => (label === 'service' || label === 'instance' ? [] : at))
         .join('/');

@@ -33,6 +33,10 @@ const VALUES = {
   wal_shipped_records_total: ['counter', 'Records delivered by a shipper, ever; those of a replay again.'],
   wal_quarantined_records_total: ['counter', 'Records refused by the destination and put aside, ever.'],
   wal_lost_records_total: ['counter', 'Records lost to damage before a shipper had delivered them, ever.'],
+  wal_append_errors_total: [
+    'counter',
+    'Records that could not be appended, by the code of the error, since open.',
+  ],
   wal_failed_offers_total: ['counter', 'Records that offer() could not make durable, since open.'],
   wal_fields_dropped_total: [
     'counter',
@@ -152,6 +156,11 @@ export function metricsOf(view: View, alerts: Iterable<Alert>): WalMetrics {
 function logRows(view: View): Row[] {
   const { stats } = view;
   return [
+    ...view.refusals.map(({ kind, code, records }): Row => [
+      'wal_append_errors_total',
+      records,
+      { kind, code },
+    ]),
     ['wal_failed_offers_total', view.offersFailed],
     ['wal_commit_errors_total', view.commits.failed],
     ['wal_disk_bytes', stats.diskBytes],

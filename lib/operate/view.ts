@@ -6,6 +6,7 @@ import type { HistogramSnapshot } from '../histogram.js';
 import type { Cursor } from '../log/ledger.js';
 import type { Log } from '../log/log.js';
 import type { Retainer } from '../log/retain.js';
+import type { RefusalCount, Refusals } from '../refusals.js';
 import type { BreakerState } from '../ship/breaker.js';
 import type { FailureReason, Failing } from '../ship/meter.js';
 import type { Shippers } from '../ship/shippers.js';
@@ -21,6 +22,8 @@ export interface View {
   readonly maxBytes: number;
   readonly quarantineBytes: number;
   readonly offersFailed: number;
+  /** Records that could not be appended. */
+  readonly refusals: readonly RefusalCount[];
   readonly reserveMissing: boolean;
   readonly commits: {
     readonly failed: number;
@@ -66,6 +69,7 @@ export interface ViewSources {
   readonly log: Log;
   readonly shippers: Shippers;
   readonly retainer: Pick<Retainer, 'checkRoom'>;
+  readonly refusals: Refusals;
   readonly maxBytes: number;
   readonly wal: { stats(): WalStats; readonly offersFailed: number };
 }
@@ -92,6 +96,7 @@ export function viewOf(sources: ViewSources, lookup: Lookup): View {
     maxBytes,
     quarantineBytes: log.quarantineBytes,
     offersFailed: wal.offersFailed,
+    refusals: sources.refusals.counts,
     reserveMissing: lookup.reserveMissing,
     commits: {
       failed: meter.failed,

@@ -60,6 +60,7 @@ export function aView(
     maxBytes: MAX_BYTES,
     quarantineBytes: 0,
     offersFailed: 0,
+    refusals: [{ kind: 'audit', code: 'WAL_FULL', records: 0 }],
     reserveMissing: false,
     commits: { failed: 0, seconds: empty, records: empty, bytes: empty },
     refusal: undefined,

@@ -1,11 +1,13 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { WalError } from '../../lib/errors.js';
 import { Histogram } from '../../lib/histogram.js';
 import { expose } from '../../lib/operate/exposition.js';
 import type { MetricFamily, ValueName, WalMetrics } from '../../lib/operate/metrics.js';
 import { METRICS, metricsOf } from '../../lib/operate/metrics.js';
 import { metricsLine, printMetrics } from '../../lib/operate/metrics-line.js';
 import { SinkError } from '../../lib/ship/sink.js';
+import { rejection } from '../helpers/rejection.js';
 import { skipIf } from '../helpers/skip.js';
 import { TestSink, accepting } from '../helpers/sink.js';
 import { turns, until } from '../helpers/until.js';
@@ -223,6 +225,29 @@ it('a line names what failed by its reason, and no reason for which nothing did'
   const line = JSON.parse(metricsLine(metricsOf(aView({}, { errors }), []), 1)) as Record<string, unknown>;
   assert.equal(line['wal_ship_errors_total'], { 'audit/default/outage': 2 });
   assert.is(line['wal_dropped_records_total'], undefined);
+});
+
+it('what could not be appended is counted by kind and code, whoever wanted to append it', async () => {
+  await withWal({ streams: { audit: { maxBytes: 65_536 } } }, async (wal) => {
+    const codeOf = async (call: Promise<unknown>) => ((await rejection(call)) as WalError).code;
+    assert.is(await codeOf(wal.append('audit', { n: 1n })), 'WAL_RECORD_INVALID');
+    assert.is(await codeOf(wal.appendMany('log', [{ n: 1 }, { n: 2n }])), 'WAL_RECORD_INVALID');
+    assert.is(await codeOf(wal.append('billing', {})), 'WAL_UNKNOWN_KIND');
+    assert.is(await codeOf(wal.append('log', { text: 'x'.repeat(2_000_000) })), 'WAL_RECORD_TOO_LARGE');
+    assert.is(await codeOf(wal.append('audit', { text: 'x'.repeat(90_000) })), 'WAL_FULL');
+    assert.not(wal.offer('audit', { text: 'x'.repeat(90_000) }));
+    const counted = wal
+      .metrics()
+      .wal_append_errors_total.samples.filter(({ value }) => value > 0)
+      .map(({ labels, value }) => `${labels['kind']} ${labels['code']} ${value}`);
+    assert.equal(counted.toSorted(), [
+      ' WAL_UNKNOWN_KIND 1',
+      'audit WAL_FULL 2',
+      'audit WAL_RECORD_INVALID 1',
+      'log WAL_RECORD_INVALID 2',
+      'log WAL_RECORD_TOO_LARGE 1',
+    ]);
+  });
 });
 
 it.run();
