@@ -12,6 +12,7 @@ import { addEvict } from './evict.js';
 import { addExport } from './export.js';
 import { addForget } from './forget.js';
 import { addImport } from './import.js';
+import { addInspect } from './inspect.js';
 import { addMigrate } from './migrate.js';
 import { note } from './output.js';
 import { addReplay } from './replay.js';
@@ -38,6 +39,7 @@ const ADD = [
   addStats,
   addDump,
   addTail,
+  addInspect,
   heading('Move records:'),
   addShip,
   addImport,

@@ -20,6 +20,7 @@ import type { WalStats } from '../stats.js';
 import type { CallOptions } from './ask.js';
 import { SilentError, isServed, openAnswer, partsOf } from './ask.js';
 import type { DumpItem, DumpOptions } from './dump.js';
+import type { WalLook } from './look.js';
 import type { ProgressLine } from './progress.js';
 import type { TailOptions } from './tail.js';
 
@@ -50,6 +51,11 @@ export class RemoteLog {
 
   stats(): Promise<WalStats> {
     return this.#call('GET', '/v1/stats');
+  }
+
+  /** All that there is to see of it at once. */
+  look(): Promise<WalLook> {
+    return this.#call('GET', '/v1/look');
   }
 
   evict(options: EvictOptions): Promise<EvictReport> {

@@ -11,6 +11,7 @@ import { Answer } from './control.js';
 import { EXPOSITION_TYPE, expose } from './exposition.js';
 import type { WalHealth } from './health.js';
 import { healthOf } from './health.js';
+import { walLook } from './look.js';
 import { Lookup } from './lookup.js';
 import type { WalMetrics } from './metrics.js';
 import { metricsOf } from './metrics.js';
@@ -65,6 +66,10 @@ export class Watch implements MetricsSource {
       'GET /v1/metrics': async () => {
         await this.look();
         return new Answer(200, EXPOSITION_TYPE, expose(this.metrics()));
+      },
+      'GET /v1/look': async () => {
+        await this.look();
+        return walLook(this.#view(), this.health(), this.#context.log);
       },
       'GET /v1/health': async () => {
         await this.look();

@@ -4,7 +4,7 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import type { Stats } from 'node:fs';
-import { copyFile, mkdir, mkdtemp, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
+import { copyFile, cp, mkdir, mkdtemp, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -29,6 +29,8 @@ export async function build(): Promise<string> {
   const options = ['-p', join(ROOT, 'lib', 'tsconfig.json'), '--outDir', made, '--noCheck'];
   await promisify(execFile)(process.execPath, [compiler, ...options]);
   await copyFile(join(ROOT, 'package.json'), join(made, 'package.json'));
+  const page = join('lib', 'operate', 'inspector', 'page');
+  await cp(join(ROOT, page), join(made, page), { recursive: true });
   try {
     await rename(made, folder);
   } catch {
