@@ -54,6 +54,7 @@ const ACTIONS = {
 export function offerActions(/** @type {() => void} */ onActed) {
   byId('actions').hidden = !mayAct;
   if (!mayAct) return;
+  byId('confirm-no').addEventListener('click', () => dialog.close());
   for (const button of byId('actions').querySelectorAll('button')) {
     const name = /** @type {keyof typeof ACTIONS} */ (button.dataset['action']);
     button.addEventListener('click', () => void confirmed(name).then(() => onActed()));

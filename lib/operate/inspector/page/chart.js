@@ -60,6 +60,17 @@ export class Chart {
   }
 
   /**
+   * Said here: of a single sample, uPlot would make a day.
+   *
+   * @returns {[number, number]}
+   */
+  #span() {
+    const [times] = this.#data;
+    const last = times.at(-1) ?? 0;
+    return [Math.min(times[0] ?? 0, last - SPAN_S_MIN), last];
+  }
+
+  /**
    * @param {number} width
    * @returns {import('uplot').Options}
    */
@@ -74,12 +85,12 @@ export class Chart {
     return {
       width,
       height: HEIGHT,
-      padding: [6, 8, 0, 0],
+      padding: [6, 26, 0, 0],
       legend: { show: false },
       cursor: { show: false },
       scales: {
-        x: { time: true, range: (_, min, max) => [Math.min(min, max - SPAN_S_MIN), max] },
-        y: { range: (_, __, max) => [0, Math.max(1, (max ?? 0) * 1.1)] },
+        x: { time: true, range: () => this.#span() },
+        y: { range: (_, __, max) => [0, Math.max(4, (max ?? 0) * 1.1)] },
       },
       axes: [
         { ...axis, size: 22, space: 90, values: (_, times) => times.map((time) => timeOfDay(time * 1000)) },

@@ -53,8 +53,8 @@ async function show(report) {
 /** @param {Extract<Report, { is: 'gone' }>} report */
 function troubleIn({ code, message }) {
   const seen = look ? ` What is shown was so at ${timeOfDay(look.at)}.` : '';
-  if (code !== 'WAL_CONFIG') return `${message}.${seen}`;
-  return `The log can’t be asked, the service may run another version of @nv/wal: ${message}.${seen}`;
+  const other = code === 'WAL_CONFIG' ? ' The service may run another version of @nv/wal.' : '';
+  return `The log can’t be asked: ${message}.${other}${seen}`;
 }
 
 /**

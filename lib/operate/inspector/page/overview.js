@@ -1,7 +1,7 @@
 // The log as a whole: whether it does its work, why not, and how much room it takes.
 
 import { byId, element, keyed, setText } from './dom.js';
-import { count, size } from './format.js';
+import { size } from './format.js';
 
 /** @typedef {import('../../look.js').WalLook} WalLook */
 
@@ -28,7 +28,6 @@ export function showOverview({ stats, health, maxBytes, quarantineBytes }) {
     ['On disk', `${size(diskBytes)} of ${size(maxBytes)}`],
     ['Waits for the disk', size(pendingBytes)],
     ['In quarantine', size(quarantineBytes)],
-    ['Streams', count(Object.keys(stats.streams).length)],
     ['Log', logId],
     ['Writer', writerId],
     ['Folder', dir],

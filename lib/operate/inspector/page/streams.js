@@ -22,7 +22,7 @@ const STATES = {
   none: 'no shipper',
   idle: 'idle',
   shipping: 'shipping',
-  waiting: 'will try again',
+  waiting: 'last try failed',
   open: 'destination down',
   stopped: 'stopped',
 };
@@ -144,7 +144,8 @@ class Card {
   show(at, { stream, shipper, seen }) {
     const history = this.#history;
     history.add(at, stream, shipper);
-    const next = shipper.nextAttemptAt === undefined ? '' : `, in ${duration(shipper.nextAttemptAt - at)}`;
+    const next =
+      shipper.nextAttemptAt === undefined ? '' : `, next try in ${duration(shipper.nextAttemptAt - at)}`;
     setText(this.#state, `${STATES[shipper.state]}${next}`);
     setAttribute(this.#state, 'data-state', shipper.state);
     const trouble = seen?.failing ?? shipper.lastError ?? '';
@@ -175,16 +176,9 @@ class Card {
   #ledger() {
     const line = element('p', { class: 'ledger', 'aria-label': 'Ledger' });
     line.append(element('span', { class: 'term' }, this.#appended, ' appended'));
-    for (const [index, name] of LEDGER.entries()) {
-      line.append(
-        element('i', {}, index === 0 ? '=' : '+'),
-        element(
-          'span',
-          { class: 'term', 'data-term': name },
-          /** @type {Node} */ (this.#terms.get(name)),
-          ` ${name}`,
-        ),
-      );
+    for (const [name, value] of this.#terms) {
+      const sign = element('i', {}, name === LEDGER[0] ? '=' : '+');
+      line.append(element('span', { class: 'term', 'data-term': name }, sign, ' ', value, ` ${name}`));
     }
     line.append(this.#sum);
     return line;
@@ -204,7 +198,7 @@ class Card {
       setText(at, count(terms[name]));
       setAttribute(/** @type {Element} */ (at.parentElement), 'data-zero', String(terms[name] === 0));
     }
-    setText(this.#sum, sum === appended ? 'adds up' : `is ${count(sum)}: run nv-wal verify`);
+    setText(this.#sum, sum === appended ? '✓ adds up' : `✗ is ${count(sum)}: run nv-wal verify`);
     setAttribute(this.#sum, 'data-ok', String(sum === appended));
   }
 }
