@@ -22,6 +22,7 @@ it('every command has --json, and a help with an example of it', () => {
     'export',
     'forget',
     'import',
+    'inspect',
     'migrate',
     'replay',
     'serve',

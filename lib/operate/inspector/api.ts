@@ -8,6 +8,8 @@ export interface ApiCall {
   readonly query: URLSearchParams;
   /** Of a POST. */
   readonly body: Readonly<Record<string, unknown>>;
+  /** Fires when whoever asked has gone. */
+  readonly signal: AbortSignal;
 }
 
 export type Api = ReadonlyMap<string, (call: ApiCall) => Promise<object>>;
@@ -31,7 +33,7 @@ export function inspectorApi(subject: Subject, allowActions: boolean): Api {
     api.set(`POST ${name}`, (call) => subject.ask((log) => action(log, call), true));
   act('evict', (log, { body }) => log.evict(evictionOf(body)));
   act('compact', (log) => log.compact());
-  act('verify', (log) => log.verify(new AbortController().signal));
+  act('verify', (log, { signal }) => log.verify(signal));
   return api;
 }
 

@@ -89,9 +89,11 @@ async function answer(served: Served, request: IncomingMessage, response: Server
   if (asset) return reply(response, 200, asset.type, asset.body);
   const call = api.get(`${method} ${name}`);
   if (!call) return refuse(response, 404, `nothing is at ${name}`);
+  const gone = new AbortController();
+  response.once('close', () => gone.abort());
   try {
     const body = method === 'POST' ? await bodyOf(request) : {};
-    const result = await call({ query: new URLSearchParams(query), body });
+    const result = await call({ query: new URLSearchParams(query), body, signal: gone.signal });
     reply(response, 200, 'application/json', Buffer.from(JSON.stringify(result)));
   } catch (error) {
     refuse(response, error instanceof WalError ? 409 : 500, messageOf(error));

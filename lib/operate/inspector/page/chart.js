@@ -94,7 +94,7 @@ export class Chart {
       },
       axes: [
         { ...axis, size: 22, space: 90, values: (_, times) => times.map((time) => timeOfDay(time * 1000)) },
-        { ...axis, size: 48, space: 32, values: (_, values) => values.map((value) => this.#format(value)) },
+        { ...axis, size: 48, space: 22, values: (_, values) => values.map((value) => this.#format(value)) },
       ],
       series: [
         {},

@@ -18,6 +18,7 @@ const text = byId('text', HTMLInputElement);
 
 /** What the lists were made of: equal, and they need not be asked again. */
 let shownRecords = '';
+let shownFilter = '';
 let shownQuarantine = '';
 let asking = 0;
 
@@ -42,20 +43,31 @@ export function onFilter(/** @type {() => void} */ changed) {
 /** @param {WalLook} look */
 export async function exploreRecords({ stats }) {
   const wanted = { kind: kind.value, text: text.value };
+  const filter = JSON.stringify(wanted);
   const ends = Object.values(stats.streams).map(({ firstSeq, lastSeq }) => [firstSeq, lastSeq]);
-  const state = JSON.stringify([stats.logId, ends, wanted]);
+  const state = JSON.stringify([stats.logId, ends, filter]);
   if (state === shownRecords) return;
+  const told = byId('records-count');
+  // What somebody reads, or stands on, must not slip away under new records.
+  if (filter === shownFilter && isInUse(byId('records'))) {
+    return setText(told, 'Held while a record is open or chosen; newer ones are there');
+  }
   const turn = ++asking;
   try {
     const { rows, searched } = /** @type {RecordsAnswer} */ (await ask('records', wanted));
     // A later question has been asked meanwhile.
     if (turn !== asking) return;
-    shownRecords = state;
+    [shownRecords, shownFilter] = [state, filter];
     showRecords(byId('records'), rows);
-    setText(byId('records-count'), toldOf(rows.length, searched, wanted.text));
+    setText(told, toldOf(rows.length, searched, wanted.text));
   } catch (error) {
-    setText(byId('records-count'), troubleOf(error));
+    setText(told, troubleOf(error));
   }
+}
+
+/** @param {Element} list */
+function isInUse(list) {
+  return list.querySelector('details[open]') !== null || list.contains(document.activeElement);
 }
 
 /**

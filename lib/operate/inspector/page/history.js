@@ -25,11 +25,13 @@ export class History {
   add(at, { lastSeq }, { delivered, backlogRecords }) {
     const last = this.#last;
     const ms = last ? at - last.at : 0;
-    // Asked again before anything could change, or a clock that went back.
+    // Asked again before anything could change, or a clock that was put right a little.
     if (last && ms <= 0 && ms > -HOLE_MS) return;
     this.#last = { at, lastSeq, delivered };
-    if (last && (ms > HOLE_MS || ms < 0)) this.#push((at - 1) / 1000, null, null, null);
-    const isKnown = last !== undefined && ms > 0 && ms <= HOLE_MS;
+    // A clock that went back for good: a line that runs backwards can't be drawn.
+    if (ms < 0) this.#clear();
+    if (ms > HOLE_MS) this.#push((at - 1) / 1000, null, null, null);
+    const isKnown = ms > 0 && ms <= HOLE_MS;
     const rateOf = (/** @type {number} */ grown) => (isKnown ? Math.max(0, (grown * 1000) / ms) : null);
     this.#push(
       at / 1000,
@@ -61,7 +63,15 @@ export class History {
     this.appended.push(appended);
     this.shipped.push(shipped);
     if (this.times.length <= SAMPLES_MAX) return;
-    for (const list of [this.times, this.backlog, this.appended, this.shipped]) list.shift();
+    for (const list of this.#lists()) list.shift();
+  }
+
+  #clear() {
+    for (const list of this.#lists()) list.length = 0;
+  }
+
+  #lists() {
+    return [this.times, this.backlog, this.appended, this.shipped];
   }
 }
 

@@ -64,7 +64,7 @@ export function showGaps(parent, gaps) {
       element(
         'div',
         { class: 'row' },
-        element('span', { class: 'kind' }, kind),
+        element('span', { class: 'kind', title: kind }, kind),
         element('span', { class: 'seq' }, from === to ? String(from) : `${from}–${to}`),
         element('time', {}, moment(at)),
         element('span', { class: 'reason' }, `${counted(to - from + 1, 'record')} ${REASONS[reason]}`),
@@ -84,7 +84,7 @@ function opening(row, told) {
     element(
       'summary',
       { class: 'row' },
-      element('span', { class: 'kind' }, kind),
+      element('span', { class: 'kind', title: kind }, kind),
       element('span', { class: 'seq' }, String(seq)),
       element('time', {}, moment(at)),
       ...told,

@@ -174,14 +174,14 @@ class Card {
   }
 
   #ledger() {
-    const line = element('p', { class: 'ledger', 'aria-label': 'Ledger' });
+    const line = element('p', { class: 'ledger' });
     line.append(element('span', { class: 'term' }, this.#appended, ' appended'));
     for (const [name, value] of this.#terms) {
       const sign = element('i', {}, name === LEDGER[0] ? '=' : '+');
       line.append(element('span', { class: 'term', 'data-term': name }, sign, ' ', value, ` ${name}`));
     }
-    line.append(this.#sum);
-    return line;
+    const title = element('h3', {}, 'Ledger ', this.#sum);
+    return element('div', { class: 'account', role: 'group', 'aria-label': 'Ledger' }, title, line);
   }
 
   /**
