@@ -27,7 +27,7 @@ export function addInspect(program: Command): void {
   const command = addCommand(program, 'inspect', 'serve a page to look at the log, on loopback', HELP);
   addLogOptions(command)
     .option('--port <port>', '0 takes a free one', parseInteger(0, 65_535), 0)
-    .option('--allow-actions', 'let the page evict, compact and verify')
+    .option('--allow-actions', 'let the page evict, compact, verify, resend and replay')
     .action((options: InspectOptions) => interruptible((signal) => inspect(options, signal)));
 }
 

@@ -1,5 +1,6 @@
 // What the inspector's page asks for, by method and path. Shapes are in subject.ts and records.ts.
 
+import { WalError } from '../../errors.js';
 import type { RemoteLog } from '../remote.js';
 import { newestRecords, quarantinedRecords } from './records.js';
 import type { Subject } from './subject.js';
@@ -34,6 +35,11 @@ export function inspectorApi(subject: Subject, allowActions: boolean): Api {
   act('evict', (log, { body }) => log.evict(evictionOf(body)));
   act('compact', (log) => log.compact());
   act('verify', (log, { signal }) => log.verify(signal));
+  act('resend', (log, { body }) => log.resend(textOf(body, 'kind'), { shipper: textOf(body, 'shipper') }));
+  act('replay', (log, { body }) => {
+    const from = typeof body['from'] === 'number' ? body['from'] : 1;
+    return log.replay(textOf(body, 'kind'), { shipper: textOf(body, 'shipper'), from });
+  });
   return api;
 }
 
@@ -45,4 +51,10 @@ function evictionOf(body: ApiCall['body']): Parameters<RemoteLog['evict']>[0] {
     ...(typeof maxBytes === 'number' && { maxBytes }),
     ...(typeof maxAgeMs === 'number' && { maxAgeMs }),
   };
+}
+
+function textOf(body: ApiCall['body'], name: string): string {
+  const value = body[name];
+  if (typeof value === 'string') return value;
+  throw new WalError('WAL_CONFIG', `expected ${name} to be a string, got ${JSON.stringify(value)}`);
 }

@@ -134,13 +134,16 @@ claim('it is used by keyboard alone; light and dark follow the system until some
     const focused = () =>
       page.evaluate<string>('document.activeElement.id || document.activeElement.textContent.trim()');
     const order: string[] = [];
-    for (let n = 0; n < 8; n++) {
+    for (let n = 0; n < 10; n++) {
       await page.keyboard.press('Tab');
       order.push(await focused());
       const outline = await page.evaluate('getComputedStyle(document.activeElement).outlineStyle');
       assert.is(outline, 'solid', order.at(-1));
     }
-    const expected = 'Skip to the streams|pause|theme|Evict…|Compact…|Verify…|kind|text'.split('|');
+    const expected =
+      'Skip to the streams|pause|theme|Evict…|Compact…|Verify…|Send refused again…|Replay…|kind|text'.split(
+        '|',
+      );
     assert.equal(order, expected);
 
     await page.getByRole('button', { name: 'Pause' }).press('Space');
@@ -168,6 +171,18 @@ claim('it is used by keyboard alone; light and dark follow the system until some
     await page.keyboard.press('Enter');
     await page.getByText('Evicted 1 record ').waitFor();
     await page.locator('#gaps').getByText('1 record dropped: the log was full').waitFor();
+
+    await service.tell({ refuse: true });
+    await service.tell('up');
+    await page.locator('#quarantine').getByText('amount must be <= 100').waitFor();
+    await page.getByRole('button', { name: 'Send refused again…' }).press('Enter');
+    await page.getByRole('dialog').getByLabel('Shipper').selectOption('log/default');
+    await page.getByRole('button', { name: 'Send again' }).press('Enter');
+    await page.getByText('1 record will be sent again').waitFor();
+    await page.getByRole('button', { name: 'Replay…' }).press('Enter');
+    await page.getByRole('dialog').getByLabel('From seq').fill('100');
+    await page.keyboard.press('Enter');
+    await page.getByText(/^2\d records will be delivered again$/).waitFor();
     assert.equal(complaints, []);
   });
 });

@@ -1,7 +1,7 @@
 // What may be done to the log, where the inspector was started with --allow-actions: each after a confirmation that
 // says what it does.
 
-import { byId, setText } from './dom.js';
+import { byId, element, setText } from './dom.js';
 import { count, counted, size } from './format.js';
 import { act, mayAct, troubleOf } from './server.js';
 
@@ -48,7 +48,28 @@ const ACTIONS = {
         : `${counted(problems.length, 'problem')}${first}`;
     },
   },
+  resend: {
+    yes: 'Send again',
+    title: 'Send refused records again?',
+    text: 'Appends them as new records at the end of their stream and takes them out of the quarantine.',
+    run: async () => {
+      const { records } = /** @type {{ records: number }} */ (await act('resend', cursorOf()));
+      return `${counted(records, 'record')} will be sent again`;
+    },
+  },
+  replay: {
+    yes: 'Replay',
+    title: 'Deliver again from a seq on?',
+    text: 'Moves the cursor back over what is still stored: the destination gets those records again, under the same ids.',
+    run: async () => {
+      const from = Number(byId('replay-from', HTMLInputElement).value);
+      const { records } = /** @type {{ records: number }} */ (await act('replay', { ...cursorOf(), from }));
+      return `${counted(records, 'record')} will be delivered again`;
+    },
+  },
 };
+
+/** @typedef {import('../../look.js').WalLook} WalLook */
 
 /** Calls back when something was done. */
 export function offerActions(/** @type {() => void} */ onActed) {
@@ -67,7 +88,9 @@ async function confirmed(name) {
   setText(byId('confirm-title'), title);
   setText(byId('confirm-text'), text);
   setText(byId('confirm-yes'), yes);
-  byId('bounds').hidden = name !== 'evict';
+  for (const field of byId('fields').querySelectorAll('label')) {
+    field.hidden = !(field.dataset['for'] ?? '').split(' ').includes(name);
+  }
   dialog.returnValue = '';
   dialog.showModal();
   await new Promise((resolve) => dialog.addEventListener('close', resolve, { once: true }));
@@ -90,4 +113,22 @@ function bounds() {
     ...(mib !== '' && { maxBytes: Math.round(Number(mib) * MIB) }),
     ...(hours !== '' && { maxAgeMs: Math.round(Number(hours) * HOUR_MS) }),
   };
+}
+
+/** Which cursor was chosen. */
+function cursorOf() {
+  const [kind = '', shipper = ''] = byId('cursor', HTMLSelectElement).value.split('/');
+  return { kind, shipper };
+}
+
+/**
+ * What can be chosen.
+ *
+ * @param {WalLook} look
+ */
+export function showChoices({ cursors }) {
+  const select = byId('cursor');
+  if (select.childElementCount === cursors.length) return;
+  const names = cursors.map(({ kind, shipper }) => `${kind}/${shipper}`);
+  select.replaceChildren(...names.map((name) => element('option', { value: name }, name)));
 }

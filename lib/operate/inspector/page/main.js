@@ -1,6 +1,6 @@
 // The page: asks how the log does once a second, and shows it. Knows when to stop: paused, or nobody looks.
 
-import { offerActions } from './actions.js';
+import { offerActions, showChoices } from './actions.js';
 import { byId, setText } from './dom.js';
 import { explore, exploreRecords, onFilter } from './explore.js';
 import { timeOfDay } from './format.js';
@@ -46,15 +46,15 @@ async function show(report) {
   look = report.look;
   showOverview(look);
   showStreams(look);
+  showChoices(look);
   setText(byId('updated'), `as of ${timeOfDay(look.at)}`);
   await explore(look);
 }
 
 /** @param {Extract<Report, { is: 'gone' }>} report */
-function troubleIn({ code, message }) {
+function troubleIn({ message }) {
   const seen = look ? ` What is shown was so at ${timeOfDay(look.at)}.` : '';
-  const other = code === 'WAL_CONFIG' ? ' The service may run another version of @nv/wal.' : '';
-  return `The log can’t be asked: ${message}.${other}${seen}`;
+  return `The log can’t be asked: ${message}.${seen}`;
 }
 
 /**

@@ -25,7 +25,7 @@ export async function ask(name, query = {}) {
 
 /**
  * @template T
- * @param {'evict' | 'compact' | 'verify'} name
+ * @param {'evict' | 'compact' | 'verify' | 'resend' | 'replay'} name
  * @param {object} body
  * @returns {Promise<T>}
  */
