@@ -102,7 +102,7 @@ claim(
       assert.type(await page.evaluate('globalThis.hacked'), 'undefined');
 
       await service.tell(3);
-      await figure(page, 'Cursor', '1,205 of 1,205');
+      await figure(page, 'Cursor', '1,205');
       await page.getByText('Held while a record is open').waitFor();
       assert.is(await hostile.count(), 1);
       await page.emulateMedia({ colorScheme: 'dark' });

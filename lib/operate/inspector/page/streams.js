@@ -160,7 +160,7 @@ class Card {
       Appended: rates ? rate(rates.appended) : '–',
       Shipped: rates ? rate(rates.shipped) : '–',
       Breaker: seen?.breaker ?? '–',
-      Cursor: `${count(shipper.seq)} of ${count(stream.lastSeq)}`,
+      Cursor: count(shipper.seq),
       'Last shipped': shipper.lastShipAt === undefined ? '–' : `${duration(at - shipper.lastShipAt)} ago`,
     });
     this.#showLedger(stream, shipper);
