@@ -53,8 +53,12 @@ async function withService(
 /** The card of the stream `log`. */
 const card = (page: Page) => page.getByRole('article', { name: 'log, shipper default' });
 
+/** As when somebody comes back to the page: it asks at once, and need not be waited for. */
+const lookAgain = (page: Page) => page.evaluate("document.dispatchEvent(new Event('visibilitychange'))");
+
 /** Waits until a figure of it says so. */
 async function figure(page: Page, name: string, value: string): Promise<void> {
+  await lookAgain(page);
   const term = card(page)
     .locator('.figures > div')
     .filter({ has: page.locator('dt', { hasText: name }) });
@@ -111,12 +115,14 @@ claim(
       await shoot('narrow-dark');
 
       await service.kill();
+      await lookAgain(page);
       await page.getByText('Gone: trying to reach it again').waitFor();
       await page.getByRole('alert').getByText('no process holds the log').waitFor();
       await page.setViewportSize({ width: 1280, height: 900 });
       await page.emulateMedia({ colorScheme: 'light' });
       await shoot('gone-light');
       await service.start();
+      await lookAgain(page);
       await page.getByText('Live: a process holds the log').waitFor();
       assert.ok(await page.getByRole('alert').isHidden());
       const elsewhere = asked.filter((address) => !address.startsWith(url));
