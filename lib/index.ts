@@ -24,7 +24,7 @@ export type { ReleaseReason, WalEvent } from './events.js';
 export type { KindsOf } from './kinds.js';
 export { migrateLog } from './migrate-log.js';
 export type { MigrateReport } from './migrate-log.js';
-export type { ImportOptions, ImportProblem, ImportReport } from './import/import.js';
+export type { ImportOptions, ImportProblem, ImportProgress, ImportReport } from './import/import.js';
 export type { Problem, VerifyReport } from './log/verify.js';
 export { dumpItems } from './operate/dump.js';
 export type { DumpItem, DumpOptions, DumpSource } from './operate/dump.js';

@@ -1,15 +1,16 @@
 // `nv-wal import`: NDJSON files into a log, each line once.
 
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import type { Command } from 'commander';
-import { Wal } from '../index.js';
-import type { ImportReport, StreamPolicy } from '../index.js';
+import { RemoteLog, Wal } from '../index.js';
+import type { ImportOptions, ImportProblem, ImportReport, StreamPolicy } from '../index.js';
 import { Failure, usageOf } from './errors.js';
 import { interruptible } from './interrupt.js';
 import type { OpenLog } from './open.js';
 import { boundsFromEnv, checkOwner, isLog, openPlace } from './open.js';
 import type { JsonOption, LogAddress } from './options.js';
 import { addCommand, addLogOptions, kindOption, placeOf } from './options.js';
+import { remoteOf } from './reach.js';
 import { count, counted, note, printResult, progress, size, unreadable } from './output.js';
 
 interface ImportCommandOptions extends LogAddress, JsonOption {
@@ -22,7 +23,8 @@ Running it again imports what is new, and nothing twice. A line that can't be re
 exit code is then 1.
 
 Makes the log where none is (with --service). Kinds are log, audit, those that the log has already, and --kind;
-nothing is dropped for what is imported: where the log is full, the import ends.
+nothing is dropped for what is imported: where the log is full, the import ends. Into a log in use, the process that
+holds it imports: it must find the files under the same paths.
 
 Example:
   nv-wal import --service gateway --kind audit /var/log/old-wal`;
@@ -71,15 +73,32 @@ async function importFiles(
   signal: AbortSignal,
 ): Promise<ImportReport> {
   const { kind } = options;
-  await using wal = await openOrMake(options);
   using shown = progress('importing');
-  const report = await wal.import(files, {
+  const how: ImportOptions = {
     ...(kind !== undefined && { kind }),
     signal,
     onProgress: ({ file, bytes, bytesTotal, imported }) =>
       shown.say(`${file}: ${size(bytes)} of ${size(bytesTotal)}, ${counted(imported, 'record')} in all`),
-    onProblem: ({ file, line, message }) => note([file, line, ` ${message}`].filter(Boolean).join(':')),
+  };
+  const remote = await remoteOf(options, async () => {
+    await using wal = await openOrMake(options);
+    return await wal.import(files, { ...how, onProblem: tell });
   });
+  if (!(remote instanceof RemoteLog)) return ended(remote, signal);
+  // It reads the files itself, and may run in another folder.
+  const report = await remote.import(
+    files.map((file) => resolve(file)),
+    how,
+  );
+  report.problems.forEach(tell);
+  return ended(report, signal);
+}
+
+function tell({ file, line, message }: ImportProblem): void {
+  note([file, line, ` ${message}`].filter(Boolean).join(':'));
+}
+
+function ended(report: ImportReport, signal: AbortSignal): ImportReport {
   if (signal.aborted) {
     throw new Failure(`interrupted after ${counted(report.imported, 'record')}; run it again to go on`);
   }

@@ -1,7 +1,8 @@
 // `nv-wal migrate`: a log to this version's format, without starting its service.
 
 import type { Command } from 'commander';
-import { migrateLog } from '../index.js';
+import { WalError, migrateLog } from '../index.js';
+import { Failure } from './errors.js';
 import type { MigrateReport } from '../index.js';
 import { checkOwner } from './open.js';
 import type { JsonOption, LogAddress } from './options.js';
@@ -20,7 +21,12 @@ export function addMigrate(program: Command): void {
   addLogOptions(command).action(async (options: LogAddress & JsonOption) => {
     const { dir } = placeOf(options);
     await checkOwner(dir);
-    const report = await migrateLog(dir);
+    const report = await migrateLog(dir).catch((error: unknown) => {
+      if (!(error instanceof WalError) || error.code !== 'WAL_LOCKED') throw error;
+      throw new Failure(
+        `${dir} is in use: the process that holds it brought it to its own version's format when it opened it; for this version's, stop it first`,
+      );
+    });
     await printResult(options.json, report, describe(report));
   });
 }

@@ -29,8 +29,7 @@ To see all of it at work: nv-wal demo. More of a command, with an example: nv-wa
 
 A log is named by --service, below VAR_DIR (or --var-dir), or by --dir, its folder. Only the user it belongs to
 may open it, root included, so run this as the user that the service runs as. A log in use is asked of the process
-that holds it (stats, dump, tail, export, evict, compact, verify, replay, forget, inspect); for the others, stop
-the service first.
+that holds it; migrate needs it to itself: stop the service first.
 
 Exit codes: 0 done, 1 failed, 2 the command line or the environment does not fit.`;
 

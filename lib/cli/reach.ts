@@ -44,8 +44,18 @@ export interface ReachedLog extends AsyncDisposable {
  * @throws {UsageError | Failure | WalError} `WAL_LOCKED` where the holder serves no socket.
  */
 export async function reachLog(address: LogAddress, signal?: AbortSignal): Promise<ReachedLog> {
+  const opened = await remoteOf(address, () => openLog(address), signal);
+  return opened instanceof RemoteLog ? opened : local(opened);
+}
+
+/** What `open` gives, or, where another process holds the log, the log as it is asked there. */
+export async function remoteOf<T>(
+  address: LogAddress,
+  open: () => Promise<T>,
+  signal?: AbortSignal,
+): Promise<T | RemoteLog> {
   try {
-    return local(await openLog(address));
+    return await open();
   } catch (error) {
     if (!(error instanceof WalError) || error.code !== 'WAL_LOCKED') throw error;
     const { dir, under } = placeOf(address);

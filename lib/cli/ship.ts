@@ -1,12 +1,13 @@
 // `nv-wal ship`: delivers a log's backlog to the sink that the environment names.
 
 import type { Command } from 'commander';
-import { httpSink, walOptionsFromEnv } from '../index.js';
-import type { ShipperStats, Sink, WalEvent } from '../index.js';
+import { RemoteLog, httpSink, walOptionsFromEnv } from '../index.js';
+import type { ShipperStats, Sink, WalEvent, WalStats } from '../index.js';
 import { Failure, UsageError, asUsage, oneLine } from './errors.js';
 import { fired, interruptible } from './interrupt.js';
 import type { OpenLog } from './open.js';
 import { openLog } from './open.js';
+import { remoteOf } from './reach.js';
 import type { JsonOption, LogAddress } from './options.js';
 import { addCommand, addLogOptions, kindOption, parseDuration } from './options.js';
 import { count, counted, note, printResult, progress } from './output.js';
@@ -22,7 +23,8 @@ WAL_S2S_KEY_FILE (a private key); WAL_GZIP and WAL_SIGNING_SECRET if wanted. The
 service. Each stream goes on from its cursor 'default'. A sink that is down is waited for, and told of once.
 
 Without --once it runs until SIGINT or SIGTERM. With it, it ends when nothing is left; exit 1 where something is
-left when the time is up, or when it is interrupted.
+left when the time is up, or when it is interrupted. A log in use is shipped by the process that holds it, to its own
+sinks: --once then waits until that has nothing left.
 
 Example:
   WAL_BASE_URL=https://logs.internal … nv-wal ship --service gateway --once --timeout 5m`;
@@ -49,15 +51,42 @@ export function addShip(program: Command): void {
 
 /** Opens the log, ships, and says what that has changed. */
 async function ship(options: ShipCommandOptions, interrupted: AbortSignal): Promise<Sum> {
-  const sink = sinkFromEnv();
   const outages = new Outages();
   // What is delivered here goes at once: the log's service may never come back for it.
   const onEvent = (event: WalEvent) => outages.tell(event);
-  await using wal = await openLog(options, { onEvent, keepDeliveredBytes: 0 });
-  const kinds = kindsOf(wal, options.kind);
-  const before = sumOf(wal, kinds);
-  await deliver(wal, sink, kinds, options, interrupted);
-  const { delivered, quarantined, backlog } = sumOf(wal, kinds);
+  const open = () => openLog(options, { onEvent, keepDeliveredBytes: 0 });
+  const opened = await remoteOf(options, open, interrupted);
+  if (opened instanceof RemoteLog) return await drain(opened, options);
+  await using wal = opened;
+  const kinds = kindsOf(wal.stats(), options.kind);
+  const before = sumOf(wal.stats(), kinds);
+  await deliver(wal, sinkFromEnv(), kinds, options, interrupted);
+  return changeOf(before, sumOf(wal.stats(), kinds));
+}
+
+/** The process that holds the log ships by itself: what is left is to wait for it, while nothing of it lingers. */
+async function drain(log: RemoteLog, { once, kind, timeout }: ShipCommandOptions): Promise<Sum> {
+  if (!once)
+    throw new Failure(
+      'the log is in use: the process that holds it ships it; --once waits until nothing is left',
+    );
+  const stats = await log.stats();
+  if (kind !== undefined && !(kind in stats.streams)) throw new UsageError(`no stream '${kind}'`);
+  const kinds = kindsOf(stats, kind);
+  using _ = progress('waiting for the process that holds the log');
+  const after = await log.drain({
+    ...(kind !== undefined && { kind }),
+    ...(timeout !== undefined && { withinMs: timeout }),
+  });
+  for (const name of kinds) {
+    const { state, lastError } = after.streams[name]?.shippers[SHIPPER] ?? {};
+    if (state === 'none') note(`nv-wal: the process that holds the log ships no '${name}'`);
+    else if (lastError !== undefined) note(`nv-wal: '${name}' waits: ${oneLine(lastError)}`);
+  }
+  return changeOf(sumOf(stats, kinds), sumOf(after, kinds));
+}
+
+function changeOf(before: Sum, { delivered, quarantined, backlog }: Sum): Sum {
   return { delivered: delivered - before.delivered, quarantined: quarantined - before.quarantined, backlog };
 }
 
@@ -68,10 +97,9 @@ function sinkFromEnv(): Sink {
   return asUsage(() => httpSink(sink));
 }
 
-function kindsOf(wal: OpenLog, kind: string | undefined): string[] {
+function kindsOf({ streams, dir }: WalStats, kind: string | undefined): string[] {
   // Whether that one can be shipped is `wal.ship`'s to say.
   if (kind !== undefined) return [kind];
-  const { streams, dir } = wal.stats();
   const kinds = Object.keys(streams).filter((name) => SHIPPER in streams[name]!.shippers);
   if (kinds.length === 0) throw new Failure(`no stream in ${dir} has a shipper '${SHIPPER}'`);
   return kinds;
@@ -89,7 +117,7 @@ async function deliver(
   const late = timeout === undefined ? [] : [AbortSignal.timeout(Math.min(timeout, TIMER_MS_MAX))];
   const end = AbortSignal.any([interrupted, ...late]);
   using shown = progress(`shipping to ${sink.name}`);
-  const looking = setInterval(() => shown.say(describe(sink.name, sumOf(wal, kinds))), LOOK_EVERY_MS);
+  const looking = setInterval(() => shown.say(describe(sink.name, sumOf(wal.stats(), kinds))), LOOK_EVERY_MS);
   try {
     if (once) await Promise.all(shippers.map((shipper) => shipper.idle({ signal: end })));
     else await fired(end);
@@ -103,8 +131,7 @@ async function deliver(
 
 type Sum = Pick<ShipperStats, 'delivered' | 'quarantined'> & { backlog: number };
 
-function sumOf(wal: OpenLog, kinds: string[]): Sum {
-  const { streams } = wal.stats();
+function sumOf({ streams }: WalStats, kinds: string[]): Sum {
   const sum: Sum = { delivered: 0, quarantined: 0, backlog: 0 };
   for (const kind of kinds) {
     const shipper = streams[kind]?.shippers[SHIPPER];

@@ -19,8 +19,16 @@ export interface ImportOptions {
   kind?: string;
   /** Ends the import behind the last line that was taken; what was imported stays. */
   signal?: AbortSignal;
-  onProgress?: (progress: { file: string; bytes: number; bytesTotal: number; imported: number }) => void;
+  onProgress?: (progress: ImportProgress) => void;
   onProblem?: (problem: ImportProblem) => void;
+}
+
+export interface ImportProgress {
+  file: string;
+  bytes: number;
+  bytesTotal: number;
+  /** Records in all. */
+  imported: number;
 }
 
 export interface ImportProblem {

@@ -51,7 +51,7 @@ export class Presence {
   }
 }
 
-async function listen({ log, wal, routes }: PresenceContext): Promise<Control> {
+async function listen({ log, shippers, wal, routes }: PresenceContext): Promise<Control> {
   const followed: FollowedLog = {
     onCommit: (listener) => log.onCommit(listener),
     read: (kind, options) => readItems(log, kind, options),
@@ -59,7 +59,7 @@ async function listen({ log, wal, routes }: PresenceContext): Promise<Control> {
   const control = await Control.listen({
     dir: log.dir,
     routes: {
-      ...walRoutes(wal, followed),
+      ...walRoutes(wal, followed, shippers),
       ...routes,
       'POST /v1/release': () => {
         const { service, instance } = log.identity;

@@ -5,6 +5,7 @@ import type { IncomingMessage } from 'node:http';
 import type { WalErrorCode } from '../errors.js';
 import { WalError, messageOf } from '../errors.js';
 import { readOwner } from '../log/folder.js';
+import type { ImportOptions, ImportProgress, ImportReport } from '../import/import.js';
 import type { VerifyReport } from '../log/verify.js';
 import type { ResendOptions } from '../quarantine.js';
 import type { ReadItem } from '../reading.js';
@@ -83,6 +84,21 @@ export class RemoteLog {
     return this.#call('POST', '/v1/resend', { kind, ...options });
   }
 
+  /** Waits until its shippers have delivered everything, of one stream or of all, or until the time is up. */
+  drain(options: { kind?: string; withinMs?: number } = {}): Promise<WalStats> {
+    return this.#call('POST', '/v1/drain', options);
+  }
+
+  /** The process that holds the log reads the files, so it must find them under these absolute paths. */
+  import(
+    paths: readonly string[],
+    { kind, signal, onProgress }: Omit<ImportOptions, 'onProblem'> = {},
+  ): Promise<ImportReport> {
+    const body = { paths, ...(kind !== undefined && { kind }) };
+    const say = (progress: ImportProgress | undefined) => progress && onProgress?.(progress);
+    return this.#follow<ImportProgress | undefined, ImportReport>('/v1/import', signal, say, body);
+  }
+
   /** Whoever ends the loop closes the connection, and with it ends the work on the other side. */
   dump(options: DumpOptions): AsyncGenerator<DumpItem> {
     return this.#lines('GET', `/v1/dump?${queryOf(options)}`);
@@ -106,8 +122,10 @@ export class RemoteLog {
     path: `/v1/${string}`,
     signal: AbortSignal | undefined,
     onProgress: ((progress: Progress) => void) | undefined,
+    body?: object,
   ): Promise<Report> {
-    const lines = this.#lines<ProgressLine<Progress, Report>>('POST', `${path}?progress=true`, { signal });
+    const asked = { body, ...(signal && { signal }) };
+    const lines = this.#lines<ProgressLine<Progress, Report>>('POST', `${path}?progress=true`, asked);
     for await (const line of lines) {
       if ('report' in line) return line.report;
       onProgress?.(line.progress);

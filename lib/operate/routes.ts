@@ -1,6 +1,7 @@
 // What can be asked of a running log over its control socket. Shapes in and out are those of the API.
 
 import { WalError } from '../errors.js';
+import type { ImportOptions, ImportProgress, ImportReport } from '../import/import.js';
 import type { VerifyReport } from '../log/verify.js';
 import type { ResendOptions } from '../quarantine.js';
 import type {
@@ -27,9 +28,18 @@ export interface RoutedWal extends DumpSource {
   forget(kind: string, shipper: string): Promise<{ records: number }>;
   replay(kind: string, options: ReplayOptions): Promise<{ records: number }>;
   resend(kind: string, options: ResendOptions): Promise<{ records: number }>;
+  import(paths: readonly string[], options: ImportOptions): Promise<ImportReport>;
 }
 
-export function walRoutes(wal: RoutedWal, log: FollowedLog): Routes {
+/** What the routes need of the shippers of an open log. */
+export interface RoutedShippers {
+  drain(withinMs: number, kind?: string, signal?: AbortSignal): Promise<void>;
+}
+
+/** A timer above this would go off at once. */
+const DRAIN_MS_MAX = 2 ** 31 - 1;
+
+export function walRoutes(wal: RoutedWal, log: FollowedLog, shippers: RoutedShippers): Routes {
   return {
     'GET /v1/stats': () => wal.stats(),
     'GET /v1/dump': ({ query }) => dumpItems(wal, dumpOptionsOf(query)),
@@ -71,6 +81,19 @@ export function walRoutes(wal: RoutedWal, log: FollowedLog): Routes {
         from: numberOf('from', from),
         ...(shipper !== undefined && { shipper: textOf('shipper', shipper) }),
       });
+    },
+    'POST /v1/drain': async ({ body, signal }) => {
+      const { kind, withinMs = DRAIN_MS_MAX } = fieldsOf(body ?? {});
+      const ms = Math.min(numberOf('withinMs', withinMs), DRAIN_MS_MAX);
+      await shippers.drain(ms, kind === undefined ? undefined : textOf('kind', kind), signal);
+      return wal.stats();
+    },
+    'POST /v1/import': (call) => {
+      const { paths, kind } = fieldsOf(call.body);
+      const options = { signal: call.signal, ...(kind !== undefined && { kind: textOf('kind', kind) }) };
+      return reported(call, undefined as ImportProgress | undefined, (onProgress) =>
+        wal.import(pathsOf(paths), { ...options, onProgress }),
+      );
     },
     'POST /v1/resend': ({ body }) => {
       const { kind, shipper } = fieldsOf(body);
@@ -121,6 +144,14 @@ function tailOptionsOf(query: URLSearchParams): TailOptions {
 function fieldsOf(body: unknown): Record<string, unknown> {
   if (typeof body === 'object' && body !== null && !Array.isArray(body)) return { ...body };
   throw new WalError('WAL_CONFIG', 'expected a JSON object as the body');
+}
+
+/** The process that holds the log reads the files: by a path that does not depend on where it runs. */
+function pathsOf(value: unknown): string[] {
+  const paths: unknown[] = Array.isArray(value) ? value : [];
+  const known = paths.filter((path) => typeof path === 'string' && path.startsWith('/'));
+  if (known.length > 0 && known.length === paths.length) return known as string[];
+  throw new WalError('WAL_CONFIG', 'expected paths to be a list of absolute paths');
 }
 
 function textOf(name: string, value: unknown): string {

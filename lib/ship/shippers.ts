@@ -111,10 +111,13 @@ export class Shippers {
     return shipper;
   }
 
-  /** Resolves when every backlog is empty, or after `withinMs`. */
-  async drain(withinMs: number): Promise<void> {
+  /** Resolves when every backlog, or that of one stream, is empty, after `withinMs`, or when `signal` fires. Nothing lingers meanwhile. */
+  async drain(withinMs: number, kind?: string, signal?: AbortSignal): Promise<void> {
     const late = new AbortController();
-    const idle = [...this.#running.values()].map((shipper) => shipper.idle({ signal: late.signal }));
+    signal?.addEventListener('abort', () => late.abort(), { once: true });
+    if (signal?.aborted) late.abort();
+    const wanted = [...this.#running.values()].filter((shipper) => (kind ?? shipper.kind) === shipper.kind);
+    const idle = wanted.map((shipper) => shipper.idle({ signal: late.signal }));
     const drained = Promise.allSettled(idle);
     await Promise.race([drained, this.#clock.sleep(withinMs, late.signal)]);
     late.abort();

@@ -141,8 +141,8 @@ for (const [who, says, code, line] of [
     await withSomebody(
       (socket) => socket.write(says),
       async (remote) => {
-        for (const call of [remote.stats(), remote.verify(), remote.dump({}).next()]) {
-          const error = await rejectsWith(call, code, new RegExp(line.replace('?', '\\?')));
+        for (const call of [() => remote.stats(), () => remote.verify(), () => remote.dump({}).next()]) {
+          const error = await rejectsWith(call(), code, new RegExp(line.replace('?', '\\?')));
           assert.not.match(error.message, '\n');
         }
       },
