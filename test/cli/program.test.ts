@@ -4,7 +4,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { makeProgram } from '../../lib/cli/program.js';
 import { withFolder } from '../helpers/folder.js';
-import { nvWal } from './nv-wal.js';
+import { TOKEN_ENV, appendNumbers, nvWal, withLog } from './nv-wal.js';
 
 const it = suite('cli/program');
 
@@ -62,6 +62,50 @@ it('a folder that is no log is one line, exit code 1, and nothing is made there'
     assert.equal([code, stderr], [1, [`nv-wal: no log in ${folder}/nv-wal/gateway/main (WAL_CONFIG)`]]);
     assert.equal(readdirSync(folder), []);
   });
+});
+
+/** What each command needs beside the log. */
+const COMMANDS: readonly string[][] = [
+  ['stats'],
+  ['dump'],
+  ['verify'],
+  ['compact'],
+  ['migrate'],
+  ['evict', '--max-bytes', '1MB'],
+  ['replay', '--from', '1'],
+  ['forget', '--kind', 'audit', '--shipper', 'default'],
+  ['ship', '--once'],
+  ['import', 'records.ndjson'],
+];
+
+it('a folder that is no log is one line, and nothing is made there', async () => {
+  await withFolder(async (folder) => {
+    const rans = await Promise.all(COMMANDS.map((command) => nvWal([...command, '--dir', folder])));
+    for (const [n, { code, stdout, stderr }] of rans.entries()) {
+      assert.equal([code, stdout, stderr.length], [1, '', 1], `${COMMANDS[n]![0]}: ${stderr.join('\n')}`);
+      assert.match(stderr[0]!, `nv-wal: no log in ${folder}`);
+    }
+    assert.equal(readdirSync(folder), []);
+  });
+});
+
+it('a kind that is none of the log’s is one line, and exit code 2', async () => {
+  await withLog(
+    (wal) => appendNumbers(wal, 'audit', 1),
+    async ({ at }) => {
+      // One after the other: the log is one process's at a time.
+      for (const command of [
+        ['evict', '--max-bytes', '1MB'],
+        ['forget', '--shipper', 'default'],
+        ['ship', '--once'],
+      ]) {
+        const env = { ...TOKEN_ENV, WAL_BASE_URL: 'http://127.0.0.1:1' };
+        const { code, stdout, stderr } = await nvWal([...command, ...at, '--kind', 'billing'], { env });
+        assert.equal([code, stdout, stderr.length], [2, '', 1], `${command[0]}: ${stderr.join('\n')}`);
+        assert.match(stderr[0]!, /^nv-wal: no stream 'billing'/);
+      }
+    },
+  );
 });
 
 it.run();
