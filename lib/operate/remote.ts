@@ -158,7 +158,9 @@ export class RemoteLog {
       if (rest !== '' || !response.complete) throw goneError();
     } catch (error) {
       signal?.throwIfAborted();
-      throw error instanceof WalError ? error : await this.#failed(error);
+      if (error instanceof WalError) throw error;
+      // Broken off, in whatever words the system has for it.
+      throw response && !(error instanceof SilentError) ? goneError(error) : await this.#failed(error);
     } finally {
       response?.destroy();
     }
@@ -198,8 +200,8 @@ function itemOf<T extends object>(line: string): T {
   return item;
 }
 
-function goneError(): WalError {
-  return new WalError('WAL_IO', 'the process that holds the log went away');
+function goneError(cause?: unknown): WalError {
+  return new WalError('WAL_IO', 'the process that holds the log went away', { cause });
 }
 
 function otherVersion(asked: string): WalError {

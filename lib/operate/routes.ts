@@ -40,6 +40,11 @@ export interface RoutedShippers {
 const DRAIN_MS_MAX = 2 ** 31 - 1;
 
 export function walRoutes(wal: RoutedWal, log: FollowedLog, shippers: RoutedShippers): Routes {
+  return { ...looks(wal, log), ...upkeep(wal), ...moves(wal, shippers) };
+}
+
+/** What only looks. */
+function looks(wal: RoutedWal, log: FollowedLog): Routes {
   return {
     'GET /v1/stats': () => wal.stats(),
     'GET /v1/dump': ({ query }) => dumpItems(wal, dumpOptionsOf(query)),
@@ -47,6 +52,22 @@ export function walRoutes(wal: RoutedWal, log: FollowedLog, shippers: RoutedShip
       const following = query.get('follow') === 'true' ? { log, gone, closing } : undefined;
       return tailItems(wal, tailOptionsOf(query), following);
     },
+    'POST /v1/verify': (call) =>
+      reported(call, { records: 0 }, (say) =>
+        wal.verify({
+          onProgress(records) {
+            // Nobody waits for the report any more: thrown here, it ends the walk.
+            call.signal.throwIfAborted();
+            say({ records });
+          },
+        }),
+      ),
+  };
+}
+
+/** What takes things away. */
+function upkeep(wal: RoutedWal): Routes {
+  return {
     'POST /v1/evict': ({ body }) => {
       const { kind, maxBytes, maxAgeMs, dryRun } = fieldsOf(body);
       return wal.evict({
@@ -61,20 +82,16 @@ export function walRoutes(wal: RoutedWal, log: FollowedLog, shippers: RoutedShip
       const begin: CompactProgress = { bytes: 0, bytesTotal: 0 };
       return reported(call, begin, (onProgress) => wal.compact({ signal, onProgress }));
     },
-    'POST /v1/verify': (call) =>
-      reported(call, { records: 0 }, (say) =>
-        wal.verify({
-          onProgress(records) {
-            // Nobody waits for the report any more: thrown here, it ends the walk.
-            call.signal.throwIfAborted();
-            say({ records });
-          },
-        }),
-      ),
     'POST /v1/forget': ({ body }) => {
       const { kind, shipper } = fieldsOf(body);
       return wal.forget(textOf('kind', kind), textOf('shipper', shipper));
     },
+  };
+}
+
+/** What brings records in, or delivers them. */
+function moves(wal: RoutedWal, shippers: RoutedShippers): Routes {
+  return {
     'POST /v1/replay': ({ body }) => {
       const { kind, from, shipper } = fieldsOf(body);
       return wal.replay(textOf('kind', kind), {
