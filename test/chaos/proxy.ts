@@ -76,6 +76,11 @@ class Bag {
     }
     return this.#left.splice(this.#dice.integer(0, this.#left.length - 1), 1)[0];
   }
+
+  /** For the next one: what was drawn can't be done now. */
+  putBack(fault: Fault): void {
+    this.#left.push(fault);
+  }
 }
 
 async function answer(
@@ -89,9 +94,9 @@ async function answer(
   const fault = bag.draw();
   // Who refuses a single line for no reason and takes others can't be told from one that has a reason.
   const isOne = linesIn(body) === 1;
-  if (fault === undefined || (isOne && (fault === '400' || fault === '413'))) {
-    return await pass(target, request, body, response);
-  }
+  const isUnfit = isOne && (fault === '400' || fault === '413');
+  if (isUnfit) bag.putBack(fault);
+  if (fault === undefined || isUnfit) return await pass(target, request, body, response);
   done[fault]++;
   switch (fault) {
     case 'reset before':
