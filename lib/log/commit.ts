@@ -180,7 +180,9 @@ export class Writer {
     // While a commit syncs, only a group that is worth deflating starts early; a small one waits for company.
     if (this.#writing && this.#queue.queuedBytes < DEFLATE_BYTES_MIN) return;
     const appends = this.#gate.at === 'open';
-    if (this.#alarm.hasCome(this.#queue.dueAt(appends))) this.#prepare(this.#queue.take(appends));
+    if (!this.#alarm.hasCome(this.#queue.dueAt(appends))) return;
+    const countMax = this.#writing ? Infinity : this.#queue.share;
+    this.#prepare(this.#queue.take(appends, countMax));
   }
 
   /** Applies and encodes operations; those that throw are rejected alone. */

@@ -2,12 +2,15 @@
 
 import { WalError } from '../errors.js';
 import type { Append, Appended } from './encode.js';
+import { DEFLATE_BYTES_MIN } from './encode.js';
 import type { Draft } from './state.js';
 
 /** Bytes of lines that one commit takes, unless a single append has more. */
 const COMMIT_BYTES_MAX = 4 * 1_048_576;
 /** Changes of keys that one commit takes, unless a single operation has more. */
 const COMMIT_KEYS_MAX = 5000;
+/** Bytes of lines of which each half is worth deflating: with fewer, what each commit costs by itself is what counts. */
+const HALVED_BYTES_MIN = 2 * DEFLATE_BYTES_MIN;
 /** Records and bytes of lines that may wait for the disk; beyond, an append is refused. */
 export const WAITING_RECORDS_MAX = 100_000;
 export const WAITING_BYTES_MAX = 64 * 1_048_576;
@@ -117,13 +120,21 @@ export class Queue {
     for (const operation of operations) this.#queuedBytes += operation.bytes;
   }
 
-  /** The next commit's operations, in order; without `appends`, they stay where they are. */
-  take(appends: boolean): Operation[] {
+  /**
+   * Operations that an idle disk is given of many: half. Producers that wait for their acknowledgements come all at once, and would
+   * be deflated, synced and told all at once; in two halves, one is deflated while the other syncs.
+   */
+  get share(): number {
+    return this.#queuedBytes < HALVED_BYTES_MIN ? Infinity : Math.ceil(this.length / 2);
+  }
+
+  /** The next commit's operations, in order, at most so many; without `appends`, those stay where they are. */
+  take(appends: boolean, countMax = Infinity): Operation[] {
     let bytes = 0;
     let keys = 0;
     const taken: Operation[] = [];
     let n = 0;
-    for (; n < this.#operations.length; n++) {
+    for (; n < this.#operations.length && taken.length < countMax; n++) {
       const operation = this.#operations[n]!;
       if (operation.is === 'append' && !appends) continue;
       bytes += operation.bytes;
