@@ -24,7 +24,7 @@ service. Each stream goes on from its cursor 'default'. A sink that is down is w
 
 Without --once it runs until SIGINT or SIGTERM. With it, it ends when nothing is left; exit 1 where something is
 left when the time is up, or when it is interrupted. A log in use is shipped by the process that holds it, to its own
-sinks: --once then waits until that has nothing left.
+sinks: --once then waits until that has delivered what is there now.
 
 Example:
   WAL_BASE_URL=https://logs.internal … nv-wal ship --service gateway --once --timeout 5m`;
@@ -41,16 +41,22 @@ export function addShip(program: Command): void {
     .addOption(kindOption('only this stream'))
     .option('--timeout <time>', 'end after this time: 500ms, 60s, 5m', parseDuration)
     .action(async (options: ShipCommandOptions) => {
-      const { delivered, quarantined, backlog } = await interruptible((signal) => ship(options, signal));
+      const { delivered, quarantined, backlog, left } = await interruptible((signal) =>
+        ship(options, signal),
+      );
       const text = `delivered ${counted(delivered, 'record')}, quarantined ${count(quarantined)}; backlog ${count(backlog)}`;
       await printResult(options.json, { delivered, quarantined, backlog }, text);
-      if (options.once && backlog > 0)
-        throw new Failure(`a backlog of ${counted(backlog, 'record')} is left`);
+      if (options.once && left) throw new Failure(`a backlog of ${counted(backlog, 'record')} is left`);
     });
 }
 
+interface Shipped extends Sum {
+  /** Whether any of what was to be delivered is not. */
+  left: boolean;
+}
+
 /** Opens the log, ships, and says what that has changed. */
-async function ship(options: ShipCommandOptions, interrupted: AbortSignal): Promise<Sum> {
+async function ship(options: ShipCommandOptions, interrupted: AbortSignal): Promise<Shipped> {
   const outages = new Outages();
   // What is delivered here goes at once: the log's service may never come back for it.
   const onEvent = (event: WalEvent) => outages.tell(event);
@@ -61,14 +67,15 @@ async function ship(options: ShipCommandOptions, interrupted: AbortSignal): Prom
   const kinds = kindsOf(wal.stats(), options.kind);
   const before = sumOf(wal.stats(), kinds);
   await deliver(wal, sinkFromEnv(), kinds, options, interrupted);
-  return changeOf(before, sumOf(wal.stats(), kinds));
+  const change = changeOf(before, sumOf(wal.stats(), kinds));
+  return { ...change, left: change.backlog > 0 };
 }
 
 /** The process that holds the log ships by itself: what is left is to wait for it, while nothing of it lingers. */
-async function drain(log: RemoteLog, { once, kind, timeout }: ShipCommandOptions): Promise<Sum> {
+async function drain(log: RemoteLog, { once, kind, timeout }: ShipCommandOptions): Promise<Shipped> {
   if (!once)
     throw new Failure(
-      'the log is in use: the process that holds it ships it; --once waits until nothing is left',
+      'the log is in use: the process that holds it ships it; --once waits until it has delivered what is there',
     );
   const stats = await log.stats();
   if (kind !== undefined && !(kind in stats.streams)) throw new UsageError(`no stream '${kind}'`);
@@ -83,7 +90,11 @@ async function drain(log: RemoteLog, { once, kind, timeout }: ShipCommandOptions
     if (state === 'none') note(`nv-wal: the process that holds the log ships no '${name}'`);
     else if (lastError !== undefined) note(`nv-wal: '${name}' waits: ${oneLine(lastError)}`);
   }
-  return changeOf(sumOf(stats, kinds), sumOf(after, kinds));
+  // Its service goes on appending: only what was there at the beginning is to be delivered by now.
+  const left = kinds.some(
+    (name) => (after.streams[name]?.shippers[SHIPPER]?.seq ?? 0) < stats.streams[name]!.lastSeq,
+  );
+  return { ...changeOf(sumOf(stats, kinds), sumOf(after, kinds)), left };
 }
 
 function changeOf(before: Sum, { delivered, quarantined, backlog }: Sum): Sum {

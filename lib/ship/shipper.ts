@@ -102,19 +102,18 @@ export class Shipper {
   }
 
   /**
-   * Resolves when everything that was appended is delivered and acknowledged. Meanwhile nothing lingers, and
-   * the process stays alive.
+   * Resolves when everything that was appended, or up to `through`, is delivered and acknowledged. Meanwhile nothing
+   * lingers, and the process stays alive.
    *
    * @throws {WalError} `WAL_CLOSED` when the shipper stops before; the signal's reason when it fires.
    */
-  async idle(options: { signal?: AbortSignal } = {}): Promise<void> {
-    const { signal } = options;
+  async idle({ signal, through = Infinity }: { signal?: AbortSignal; through?: number } = {}): Promise<void> {
     const { log } = this.#context;
     const keepAlive = setInterval(() => {}, 2 ** 30);
     const relax = this.#loader.hurry();
     try {
       await log.flush();
-      while (this.#cursorSeq() < log.stream(this.kind).lastSeq) {
+      while (this.#cursorSeq() < Math.min(through, log.stream(this.kind).lastSeq)) {
         signal?.throwIfAborted();
         if (this.#state.at === 'stopped') {
           const why = this.#state.error ?? 'it was stopped';

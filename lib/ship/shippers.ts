@@ -111,13 +111,20 @@ export class Shippers {
     return shipper;
   }
 
-  /** Resolves when every backlog, or that of one stream, is empty, after `withinMs`, or when `signal` fires. Nothing lingers meanwhile. */
+  /**
+   * Resolves when what is there now, of every stream or of one, is delivered, after `withinMs`, or when `signal` fires.
+   * Nothing lingers meanwhile. What comes meanwhile is not waited for: in a busy log there is always something.
+   */
   async drain(withinMs: number, kind?: string, signal?: AbortSignal): Promise<void> {
     const late = new AbortController();
     signal?.addEventListener('abort', () => late.abort(), { once: true });
     if (signal?.aborted) late.abort();
     const wanted = [...this.#running.values()].filter((shipper) => (kind ?? shipper.kind) === shipper.kind);
-    const idle = wanted.map((shipper) => shipper.idle({ signal: late.signal }));
+    const idle = wanted.map(async (shipper) => {
+      await this.#log.flush();
+      const through = this.#log.stream(shipper.kind).lastSeq;
+      await shipper.idle({ signal: late.signal, through });
+    });
     const drained = Promise.allSettled(idle);
     await Promise.race([drained, this.#clock.sleep(withinMs, late.signal)]);
     late.abort();

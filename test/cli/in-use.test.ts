@@ -54,4 +54,24 @@ it('its process imports what the files hold, and ships it; it can’t be migrate
   );
 });
 
+it('ship --once ends although records keep coming: it waits for those that were there', async () => {
+  await withLog(
+    async (wal) => void (await wal.append('audit', { n: 1 })),
+    async ({ at, varDir }) => {
+      const wal = await Wal.open<Record<string, object>>({ service: 'gateway', varDir, reserveBytes: 0 });
+      await using _ = wal;
+      wal.ship('audit', {
+        name: 'never-done',
+        async send({ count }) {
+          // There is never nothing left.
+          await wal.append('audit', { n: 2 });
+          return { accepted: count };
+        },
+      });
+      const { code, stderr } = await nvWal(['ship', ...at, '--once', '--kind', 'audit', '--timeout', '20s']);
+      assert.equal([code, stderr], [0, []]);
+    },
+  );
+});
+
 it.run();
