@@ -69,7 +69,7 @@ function looks(wal: RoutedWal, log: FollowedLog): Routes {
 function upkeep(wal: RoutedWal): Routes {
   return {
     'POST /v1/evict': ({ body }) => {
-      const { kind, maxBytes, maxAgeMs, dryRun } = fieldsOf(body);
+      const { kind, maxBytes, maxAgeMs, dryRun } = fieldsOf(body, ['kind', 'maxBytes', 'maxAgeMs', 'dryRun']);
       return wal.evict({
         ...(kind !== undefined && { kind: textOf('kind', kind) }),
         ...(maxBytes !== undefined && { maxBytes: numberOf('maxBytes', maxBytes) }),
@@ -83,7 +83,7 @@ function upkeep(wal: RoutedWal): Routes {
       return reported(call, begin, (onProgress) => wal.compact({ signal, onProgress }));
     },
     'POST /v1/forget': ({ body }) => {
-      const { kind, shipper } = fieldsOf(body);
+      const { kind, shipper } = fieldsOf(body, ['kind', 'shipper']);
       return wal.forget(textOf('kind', kind), textOf('shipper', shipper));
     },
   };
@@ -93,27 +93,27 @@ function upkeep(wal: RoutedWal): Routes {
 function moves(wal: RoutedWal, shippers: RoutedShippers): Routes {
   return {
     'POST /v1/replay': ({ body }) => {
-      const { kind, from, shipper } = fieldsOf(body);
+      const { kind, from, shipper } = fieldsOf(body, ['kind', 'from', 'shipper']);
       return wal.replay(textOf('kind', kind), {
         from: numberOf('from', from),
         ...(shipper !== undefined && { shipper: textOf('shipper', shipper) }),
       });
     },
     'POST /v1/drain': async ({ body, signal }) => {
-      const { kind, withinMs = DRAIN_MS_MAX } = fieldsOf(body ?? {});
+      const { kind, withinMs = DRAIN_MS_MAX } = fieldsOf(body ?? {}, ['kind', 'withinMs']);
       const ms = Math.min(numberOf('withinMs', withinMs), DRAIN_MS_MAX);
       await shippers.drain(ms, kind === undefined ? undefined : textOf('kind', kind), signal);
       return wal.stats();
     },
     'POST /v1/import': (call) => {
-      const { paths, kind } = fieldsOf(call.body);
+      const { paths, kind } = fieldsOf(call.body, ['paths', 'kind']);
       const options = { signal: call.signal, ...(kind !== undefined && { kind: textOf('kind', kind) }) };
       return reported(call, undefined as ImportProgress | undefined, (onProgress) =>
         wal.import(pathsOf(paths), { ...options, onProgress }),
       );
     },
     'POST /v1/resend': ({ body }) => {
-      const { kind, shipper } = fieldsOf(body);
+      const { kind, shipper } = fieldsOf(body, ['kind', 'shipper']);
       return wal.resend(textOf('kind', kind), {
         ...(shipper !== undefined && { shipper: textOf('shipper', shipper) }),
       });
@@ -135,8 +135,8 @@ function dumpOptionsOf(query: URLSearchParams): DumpOptions {
   const options: DumpOptions = {};
   for (const [name, value] of query) {
     if (name === 'kind') options.kind = value;
-    else if (name === 'gaps' || name === 'quarantine') options[name] = value === 'true';
-    else if (name === 'from' || name === 'to' || name === 'limit') options[name] = Number(value);
+    else if (name === 'gaps' || name === 'quarantine') options[name] = switchOf(name, value);
+    else if (name === 'from' || name === 'to' || name === 'limit') options[name] = countOf(name, value);
     else
       throw new WalError(
         'WAL_CONFIG',
@@ -150,17 +150,27 @@ function tailOptionsOf(query: URLSearchParams): TailOptions {
   const options: TailOptions = {};
   for (const [name, value] of query) {
     if (name === 'kind') options.kind = value;
-    else if (name === 'lines') options.lines = Number(value);
-    else if (name !== 'follow') {
+    else if (name === 'lines') options.lines = countOf(name, value);
+    else if (name === 'follow') switchOf(name, value);
+    else {
       throw new WalError('WAL_CONFIG', `tail has no option '${name}'; there are kind, lines, follow`);
     }
   }
   return options;
 }
 
-function fieldsOf(body: unknown): Record<string, unknown> {
-  if (typeof body === 'object' && body !== null && !Array.isArray(body)) return { ...body };
-  throw new WalError('WAL_CONFIG', 'expected a JSON object as the body');
+/** A name that is not known is refused: a `dryRun` that is misspelt must not delete anything. */
+function fieldsOf<Name extends string>(
+  body: unknown,
+  names: readonly Name[],
+): Partial<Record<Name, unknown>> {
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) {
+    throw new WalError('WAL_CONFIG', 'expected a JSON object as the body');
+  }
+  const known: readonly string[] = names;
+  const stray = Object.keys(body).find((name) => !known.includes(name));
+  if (stray === undefined) return body;
+  throw new WalError('WAL_CONFIG', `there is no option '${stray}'; there are ${names.join(', ')}`);
 }
 
 /** The process that holds the log reads the files: by a path that does not depend on where it runs. */
@@ -184,4 +194,15 @@ function numberOf(name: string, value: unknown): number {
 function flagOf(name: string, value: unknown): boolean {
   if (typeof value === 'boolean') return value;
   throw new WalError('WAL_CONFIG', `expected ${name} to be true or false, got ${JSON.stringify(value)}`);
+}
+
+/** Of a query, where everything is text; its range is for whoever takes it to check. */
+function countOf(name: string, value: string): number {
+  if (/^-?\d+$/.test(value)) return Number(value);
+  throw new WalError('WAL_CONFIG', `expected ${name} to be an integer, got '${value}'`);
+}
+
+function switchOf(name: string, value: string): boolean {
+  if (value === 'true' || value === 'false') return value === 'true';
+  throw new WalError('WAL_CONFIG', `expected ${name} to be true or false, got '${value}'`);
 }

@@ -190,4 +190,20 @@ it('what the log refuses is refused over the socket under the same code', async 
   });
 });
 
+it('an option that is misspelt is refused: a dry run must not become a real one', async () => {
+  await withWal({}, async (wal) => {
+    await wal.append('log', { n: 1 });
+    const remote = new RemoteLog(wal.dir);
+    const misspelt = { maxBytes: 0, dryrun: true };
+    const { message } = await rejection(remote.evict(misspelt));
+    assert.is(message, "there is no option 'dryrun'; there are kind, maxBytes, maxAgeMs, dryRun");
+    const asked = { gaps: 'yes' } as object;
+    assert.is(
+      (await rejection(remote.dump(asked).next())).message,
+      "expected gaps to be true or false, got 'yes'",
+    );
+    assert.is(wal.stats().streams['log']!.firstSeq, 1);
+  });
+});
+
 it.run();
