@@ -172,9 +172,15 @@ export class RemoteLog {
     if (error instanceof SilentError) {
       return new WalError('WAL_IO', `${holder} does not answer: nothing came for ${error.idleMs / 1000} s`);
     }
-    const message = `${holder} can't be asked: ${messageOf(error)}`;
+    const message = isHungUp(error)
+      ? `${holder} hung up: it went away, or takes no more connections at once`
+      : `${holder} can't be asked: ${messageOf(error)}`;
     return new WalError('WAL_IO', message, { cause: error });
   }
+}
+
+function isHungUp(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && /^(ECONNRESET|EPIPE)$/.test(String(error.code));
 }
 
 function queryOf(options: object): string {

@@ -150,6 +150,14 @@ for (const [who, says, code, line] of [
   });
 }
 
+it('one that hangs up is named, and what that may mean', async () => {
+  await withSomebody(
+    (socket) => socket.destroy(),
+    async (remote) =>
+      void (await rejectsWith(remote.stats(), 'WAL_IO', /\(4711\) hung up: it went away, or takes/)),
+  );
+});
+
 it('that an answer is being worked on is told meanwhile, and is no answer', async () => {
   await withSomebody(
     (socket) =>

@@ -48,7 +48,9 @@ export const ROWS_MAX = 100;
 const SEARCHED_MAX = 2000;
 /** Characters of records that are looked at in one stream: the last step ends beyond it. */
 const SEARCHED_CHARS_MAX = 8_388_608;
-const STEP = 100;
+/** Records in a step, and bytes of them on disk, about. */
+const STEP_MAX = 100;
+const STEP_BYTES_MAX = 1_048_576;
 const JSON_CHARS_MAX = 8192;
 
 /** What may be asked of. */
@@ -68,16 +70,18 @@ export async function newestRecords(log: Source, { kind, text = '' }: RecordsWan
 async function newestOf(
   log: Source,
   kind: string,
-  { firstSeq, lastSeq }: WalStats['streams'][string],
+  { firstSeq, lastSeq, storedBytes }: WalStats['streams'][string],
   text: string,
 ): Promise<Row[]> {
   const wanted = text.toLowerCase();
   const rows: Row[] = [];
   const lowest = Math.max(firstSeq, lastSeq - SEARCHED_MAX + 1);
+  const recordBytes = storedBytes / Math.max(1, lastSeq - firstSeq + 1);
+  const size = Math.min(STEP_MAX, Math.max(1, Math.floor(STEP_BYTES_MAX / recordBytes)));
   let chars = 0;
-  for (let to = lastSeq; to >= lowest && rows.length < ROWS_MAX && chars < SEARCHED_CHARS_MAX; to -= STEP) {
+  for (let to = lastSeq; to >= lowest && rows.length < ROWS_MAX && chars < SEARCHED_CHARS_MAX; to -= size) {
     const step: Row[] = [];
-    for await (const item of log.dump({ kind, from: Math.max(lowest, to - STEP + 1), to })) {
+    for await (const item of log.dump({ kind, from: Math.max(lowest, to - size + 1), to })) {
       if (!('record' in item)) continue;
       const json = JSON.stringify(item.record);
       chars += json.length;

@@ -1,7 +1,9 @@
 // What the page is given of a log's content: the newest, what is looked for, and never more than a page holds.
 
+import { randomBytes } from 'node:crypto';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { DumpOptions } from '../../../lib/operate/dump.js';
 import { newestRecords, quarantinedRecords } from '../../../lib/operate/inspector/records.js';
 import { Subject } from '../../../lib/operate/inspector/subject.js';
 import { RemoteLog } from '../../../lib/operate/remote.js';
@@ -42,6 +44,26 @@ it('of a long record there is the beginning, and what is looked for may be behin
     await wal.append('log', { text: `${'x'.repeat(100_000)}needle` });
     const { rows } = await newestRecords(new RemoteLog(wal.dir), { text: 'needle' });
     assert.equal([rows[0]!.json.length, rows[0]!.isCut], [8192, true]);
+  });
+});
+
+it('of large records, no more are read than the page may take in, however few those are', async () => {
+  await withWal({}, async (wal) => {
+    const large = () => ({ noise: randomBytes(200_000).toString('hex') });
+    for (let n = 0; n < 40; n++) await wal.append('log', large());
+    const log = new RemoteLog(wal.dir);
+    let asked = 0;
+    const counting = {
+      stats: () => log.stats(),
+      dump(options: DumpOptions) {
+        asked += options.to! - options.from! + 1;
+        return log.dump(options);
+      },
+    };
+    const { rows } = await newestRecords(counting, {});
+    assert.is(rows[0]!.seq, 40);
+    assert.is(rows.length, asked);
+    assert.ok(asked >= 8_388_608 / 400_000 && asked < 30, `${asked} were read`);
   });
 });
 
