@@ -69,7 +69,7 @@ export interface Shaping {
   readonly shape: (record: object) => unknown;
   /** The JSON of that without what is not to be stored. */
   readonly redact: (json: string) => string;
-  /** Whether messages may repeat what was thrown on the way: there may be personal data in it. */
+  /** Whether errors may repeat what was thrown on the way, as a cause too: there may be personal data in it. */
   readonly says: boolean;
 }
 
@@ -108,10 +108,9 @@ function toJson(kind: string, record: unknown, says: boolean): string {
   try {
     json = JSON.stringify(record);
   } catch (cause) {
-    const why = says ? `: ${messageOf(cause)}` : '';
-    throw new WalError('WAL_RECORD_INVALID', `a record of '${kind}' can't be written as JSON${why}`, {
-      cause,
-    });
+    const what = `a record of '${kind}' can't be written as JSON`;
+    if (says) throw new WalError('WAL_RECORD_INVALID', `${what}: ${messageOf(cause)}`, { cause });
+    throw new WalError('WAL_RECORD_INVALID', what);
   }
   // A toJSON of the record's own, or its schema, may have made a string, an array or nothing of it.
   if (json === undefined || json.charCodeAt(0) !== 0x7b) {

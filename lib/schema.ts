@@ -13,7 +13,7 @@ const ISSUES_MAX = 3;
 const ISSUE_LENGTH_MAX = 200;
 
 /**
- * @param says Whether messages repeat the validator's own: some of them show the value that they refuse.
+ * @param says Whether errors repeat the validator's own, as a cause too: some of them show the value that they refuse.
  * @throws {WalError} `WAL_CONFIG` for what is no Standard Schema.
  */
 export function validator(kind: string, schema: StandardSchemaV1, says: boolean): Validate {
@@ -43,7 +43,8 @@ function resultOf<T>(validate: () => T, kind: string, says: boolean): T {
   try {
     return validate();
   } catch (cause) {
-    throw invalid(kind, says ? `, which threw: ${clip(messageOf(cause))}` : ', which threw', cause);
+    if (says) throw invalid(kind, `, which threw: ${clip(messageOf(cause))}`, cause);
+    throw invalid(kind, ', which threw');
   }
 }
 

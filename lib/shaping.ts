@@ -74,9 +74,9 @@ function countDrops(kind: string, record: object, value: unknown, drops: DropCou
   const names: string[] = [];
   try {
     compare(record, value, (name) => names.push(name));
-  } catch (cause) {
+  } catch {
     // A getter that does not answer twice.
-    throw new WalError('WAL_RECORD_INVALID', `a record of '${kind}' can't be read`, { cause });
+    throw new WalError('WAL_RECORD_INVALID', `a record of '${kind}' can't be read`);
   }
   for (const name of names) drops.add(name);
 }
