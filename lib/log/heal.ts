@@ -29,8 +29,10 @@ export interface HealContext {
 
 type Exclusive = (change: (database: string) => Promise<void>) => Promise<void>;
 
-/** What reopening needs beside what it makes of the logs, in bytes: a MANIFEST, a new log, and its first commits. */
-const REOPEN_BYTES = 2 * 1_048_576;
+/** What reopening needs beside what it makes of the logs, in bytes: a MANIFEST, a new log. */
+const REOPEN_BYTES = 1_048_576;
+/** What the first commits need, in bytes: those that give records up. */
+const FIRST_COMMITS_BYTES = 1_048_576;
 /** What a table takes of what was in a log: its keys, an index and a filter come on top. */
 const TABLE_SHARE = 1.25;
 /** What a disk must take that was not full: one that is mounted read-only, or gone, does not take that either. */
@@ -84,7 +86,10 @@ async function hasRoom(
   changes: Changes,
 ): Promise<boolean> {
   const { freeable, logBytes } = await measureRoom(databaseFolder(dir), dead());
-  const needed = REOPEN_BYTES + logBytes * TABLE_SHARE + 2 * bytesOf(changes) - (exclusive ? freeable : 0);
+  const reopening = REOPEN_BYTES + logBytes * TABLE_SHARE;
+  // Once it is open, the logs are gone: their room is for the commits.
+  const writing = Math.max(0, FIRST_COMMITS_BYTES + 2 * bytesOf(changes) - logBytes);
+  const needed = reopening + writing - (exclusive ? freeable : 0);
   return needed <= 0 || (await canWrite(dir, Math.ceil(needed)));
 }
 

@@ -13,7 +13,7 @@ import { loadStreams } from './open.js';
 import type { Damage, Repaired } from './recover.js';
 import { damageOf, holdGuard, whileClosed } from './recover.js';
 import type { Reserve } from './reserve.js';
-import { freeBytes, isDiskFull } from './reserve.js';
+import { isDiskFull } from './reserve.js';
 import type { Changes, Store } from './store.js';
 
 /** What the log has to tell of the disk. */
@@ -95,13 +95,29 @@ export class Healer {
 
   /** Whoever starts on a disk without room for the reserve gets it once there is. */
   async #bringReserve(): Promise<void> {
-    const { clock, reserve } = this.#context;
+    const { clock } = this.#context;
     const { signal } = this.#abort;
-    while (!signal.aborted && !this.#wasFull) {
-      this.#reserving = reserve.makeSome(signal);
-      if (await this.#reserving) return;
+    for (let atOpen = true; !signal.aborted && !this.#wasFull; atOpen = false) {
+      const making = this.#makeReserve(atOpen).catch(() => false);
+      this.#reserving = making;
+      if (await making) return;
       await clock.sleep(RESERVE_RETRY_MS, signal);
     }
+  }
+
+  /** All of it or some. At open, appends wait for the latter: they would take the little room that there is. */
+  async #makeReserve(atOpen: boolean): Promise<boolean> {
+    const { reserve, setGate } = this.#context;
+    const { signal } = this.#abort;
+    if (await reserve.make(signal)) return true;
+    if (signal.aborted) return false;
+    if (atOpen) setGate({ at: 'held' });
+    try {
+      await reserve.makeSome(signal);
+    } finally {
+      if (atOpen) setGate({ at: 'open' });
+    }
+    return false;
   }
 
   /** After a rejected write. See `WriterContext.settle`. */
@@ -165,12 +181,12 @@ export class Healer {
 
   /** Gives records up until the reserve is there again; appends wait, or are refused where nothing can go. */
   async #makeRoom(): Promise<void> {
-    const { dir, clock, reserve, makeRoom, compact, touch, setGate } = this.#context;
+    const { clock, reserve, makeRoom, compact, touch, setGate } = this.#context;
     const { signal } = this.#abort;
     while (!signal.aborted) {
       let made = false;
       try {
-        const missing = 2 * reserve.bytes - (await freeBytes(dir));
+        const missing = 2 * reserve.bytes - (await reserve.room());
         // As much again as is held back: with the reserve alone, the disk would be full again at once.
         made = missing > 0 && (await makeRoom(missing));
         if (made) await compact();
@@ -178,8 +194,12 @@ export class Healer {
       } catch {
         // Refused again: the writer settles that, and this goes on behind it.
       }
-      if (await reserve.make(signal)) {
+      const making = reserve.make(signal).catch(() => false);
+      this.#reserving = making;
+      if (await making) {
         await this.#giveBackGuard();
+        // Given up again: another commit was refused meanwhile.
+        if (!(await reserve.isThere())) continue;
         return this.#healed('the disk was full; there is room again, and the reserve is restored');
       }
       if (made || signal.aborted) continue;

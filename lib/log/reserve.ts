@@ -10,6 +10,8 @@ import { syncFolder } from './folder.js';
 const CHUNK_BYTES = 1_048_576;
 /** What is left of it when it is given up: whoever makes room needs a little first, and LevelDB takes all there is. */
 const LAST_BYTES = 262_144;
+/** What healing takes of it while commits are not at their largest: held back also where that is more than half of the room. */
+const HEAL_BYTES = 8 * 1_048_576;
 
 /** What a disk says that has no room: ENOSPC, or a quota. LevelDB passes on the text, not the code. */
 export function isDiskFull(error: unknown): boolean {
@@ -32,25 +34,41 @@ export class Reserve {
     return (await this.#size()) >= this.bytes;
   }
 
-  /** Makes it where it is not there; false where the disk has no room for it. */
+  /** Makes it, or the rest of it, where it is not there; false where the disk has no room for it. */
   async make(signal?: AbortSignal): Promise<boolean> {
     if (await this.isThere()) return true;
     // Not the last bytes of the disk: what the log appends meanwhile needs some, too.
-    const room = (await freeBytes(this.#dir)) + (await this.#size());
-    if (room < this.bytes * 1.25) return false;
-    return await writeBytes(this.#path, this.bytes, signal);
+    if ((await this.room()) < this.bytes * 1.25) return false;
+    return await this.#grow(this.bytes, signal);
   }
 
   /**
-   * Makes it, or where the disk has no room for it, what half of the room is enough for: a disk that becomes full
-   * without any of it stays so. Whether all of it is there.
+   * Where the disk has no room for all of it: makes what half of the room is enough for, or three quarters where
+   * half would not heal. A disk that becomes full with less stays so.
    */
-  async makeSome(signal: AbortSignal): Promise<boolean> {
-    if (await this.make(signal)) return true;
-    const size = await this.#size();
-    const bytes = Math.floor(((await freeBytes(this.#dir)) + size) / 2);
-    if (bytes > Math.max(size, LAST_BYTES)) await writeBytes(this.#path, bytes, signal);
-    return false;
+  async makeSome(signal: AbortSignal): Promise<void> {
+    const room = await this.room();
+    const bytes = Math.floor(Math.max(room / 2, Math.min((room * 3) / 4, HEAL_BYTES)));
+    if (bytes > LAST_BYTES) await this.#grow(bytes, signal);
+  }
+
+  /** Bytes of the disk that are free, or held back here. */
+  async room(): Promise<number> {
+    return (await freeBytes(this.#dir)) + (await this.#size());
+  }
+
+  /**
+   * Adds what is missing of so many bytes; false where not all of it can be. What was there stays, also meanwhile:
+   * the log takes what is free at any moment, and a disk that becomes full without a reserve stays so.
+   */
+  async #grow(bytes: number, signal?: AbortSignal): Promise<boolean> {
+    try {
+      await fill(this.#path, bytes, signal);
+      // It may have been given up while it grew.
+      return (await this.#size()) >= bytes;
+    } catch {
+      return false;
+    }
   }
 
   async #size(): Promise<number> {
@@ -83,32 +101,33 @@ export class Reserve {
 
 /** Whether so many bytes can be written and synced in a folder now: what `statfs` says may be promised to others. */
 export async function canWrite(dir: string, bytes: number): Promise<boolean> {
+  if ((await freeBytes(dir)) < bytes) return false;
   const probe = join(dir, 'probe');
-  const proven = (await freeBytes(dir)) >= bytes && (await writeBytes(probe, bytes));
-  await rm(probe, { force: true });
-  return proven;
+  try {
+    await rm(probe, { force: true });
+    await fill(probe, bytes);
+    return true;
+  } catch {
+    return false;
+  } finally {
+    await rm(probe, { force: true });
+  }
 }
 
-/** Writes and syncs a file of random bytes; takes it away again and says false where that can't be done whole. */
-async function writeBytes(path: string, bytes: number, signal?: AbortSignal): Promise<boolean> {
-  const chunk = Buffer.allocUnsafe(Math.min(bytes, CHUNK_BYTES));
+/** Appends random bytes to a file until it has so many, and syncs it. */
+async function fill(path: string, bytes: number, signal?: AbortSignal): Promise<void> {
+  const file = await open(path, 'a', 0o600);
   try {
-    const file = await open(path, 'w', 0o600);
-    try {
-      for (let written = 0; written < bytes;) {
-        signal?.throwIfAborted();
-        randomFillSync(chunk);
-        const result = await file.write(chunk, 0, Math.min(chunk.length, bytes - written));
-        written += result.bytesWritten;
-      }
-      await file.sync();
-      return true;
-    } finally {
-      await file.close();
+    let { size } = await file.stat();
+    const chunk = Buffer.allocUnsafe(Math.max(0, Math.min(bytes - size, CHUNK_BYTES)));
+    while (size < bytes) {
+      signal?.throwIfAborted();
+      randomFillSync(chunk);
+      size += (await file.write(chunk, 0, Math.min(chunk.length, bytes - size))).bytesWritten;
     }
-  } catch {
-    await rm(path, { force: true });
-    return false;
+    await file.sync();
+  } finally {
+    await file.close();
   }
 }
 

@@ -5,6 +5,7 @@ import { readdir } from 'node:fs/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { WalError } from '../../lib/errors.js';
+import { Reserve } from '../../lib/log/reserve.js';
 import { skipIf } from '../helpers/skip.js';
 import { FullDiskLab, MIB, RESERVE_BYTES } from './full-disk-lab.js';
 import type { SmallDisk } from './full-disk-mount.js';
@@ -169,10 +170,11 @@ it('a log that finds no room for its reserve holds back what it can, and heals b
     await fillWithLogs(lab, 30);
     await lab.append('audit', 5);
     await lab.wal.close();
-    await disk.leave(10 * MIB);
+    // So little that half of it would not do to open the database again.
+    await disk.leave(7 * MIB);
     await lab.open();
     await lab.pass(async () => (await lab.reserveBytes()) > 0);
-    assert.ok((await lab.reserveBytes()) < 10 * MIB);
+    assert.ok((await lab.reserveBytes()) < 7 * MIB);
     while (lab.count('disk-full') === 0) await lab.append('log', 100);
     await lab.pass(() => lab.isHealed);
     assert.is(await lab.reserveBytes(), RESERVE_BYTES);
@@ -187,6 +189,23 @@ it('the reserve is completed once there is room for it', async () => {
     await lab.pass(async () => (await lab.reserveBytes()) > 0);
     await disk.leave(40 * MIB);
     await lab.pass(async () => (await lab.reserveBytes()) === RESERVE_BYTES);
+  });
+});
+
+it('what there is of a reserve stays, also where completing it fails', async () => {
+  await withDisk(48, async (disk) => {
+    const reserve = new Reserve(disk.dir, RESERVE_BYTES);
+    await disk.leave(8 * MIB);
+    await reserve.makeSome(new AbortController().signal);
+    assert.is(await disk.freeBytes(), 2 * MIB);
+    await disk.leave(0);
+    await reserve.makeSome(new AbortController().signal);
+    assert.not(await reserve.make());
+    await disk.leave(40 * MIB);
+    assert.not(await reserve.make(AbortSignal.abort()));
+    assert.is(await disk.freeBytes(), 40 * MIB, 'nothing of it went');
+    assert.ok(await reserve.make());
+    assert.is(await disk.freeBytes(), 22 * MIB, 'only what was missing was written');
   });
 });
 
