@@ -10,6 +10,8 @@ import { dirname, join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { WalEvent } from '../../lib/events.js';
+import { databaseFolder } from '../../lib/log/folder.js';
+import { openStore } from '../../lib/log/store.js';
 import { Wal } from '../../lib/wal.js';
 import { withFolder } from '../helpers/folder.js';
 import { skipIf } from '../helpers/skip.js';
@@ -200,7 +202,13 @@ skipIf(it, noStrace)('a log that was killed before', async () => {
 
 skipIf(it, noStrace)('a database that is being repaired', async () => {
   const dice = new Dice(seed + 2);
-  const recording = await record({ oldSteps: 40, damage: loseCurrent, steps: rounds(2, 10) }, dice);
+  const damage = async (dir: string): Promise<void> => {
+    // Opening makes a table of what is in the log file: whatever the service did, there is one to be set aside.
+    await (await openStore(databaseFolder(dir), false)).close();
+    await loseCurrent(dir);
+  };
+  const recording = await record({ oldSteps: 40, damage, steps: rounds(2, 10) }, dice);
+  assert.ok(recording.steps.some(MUST_HAPPEN['a database is set aside']!));
   await loseThePower(recording, rounds(10, 400), dice);
 });
 
