@@ -28,7 +28,7 @@ export async function valuesFor(
     case 'service':
       return await foldersIn(logs);
     case 'instance':
-      return await foldersIn(join(logs, given.get('service') ?? ''));
+      return given.has('service') ? await foldersIn(join(logs, given.get('service')!)) : [];
     case 'kind':
       return [...new Set([...KINDS, ...Object.keys((await running(given))?.streams ?? {})])].toSorted();
     case 'shipper':

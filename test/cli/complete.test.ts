@@ -55,6 +55,7 @@ it('services and instances by their folders; kinds and shippers of a log that a 
     const log = `--var-dir ${varDir} --service gateway`;
     assert.equal(await at(`tail --var-dir ${varDir} --service `), ['gateway']);
     assert.equal((await at(`tail ${log} --instance `)).toSorted(), ['main', 'other']);
+    assert.equal(await at(`tail --var-dir ${varDir} --instance `), []);
     assert.equal(await at(`tail ${log} --kind `), ['audit', 'billing', 'log']);
     assert.equal(await at(`tail --dir=${wal.dir} --kind b`), ['billing']);
     assert.equal(await at(`forget ${log} --kind billing --shipper s`), ['siem']);

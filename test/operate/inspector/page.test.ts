@@ -70,6 +70,8 @@ claim(
   async () => {
     await withService(false, async ({ page, asked, complaints, shoot }, service, url) => {
       await page.getByText('Live: a process holds the log').waitFor();
+      // What was told of is gone from here, so nothing is said of what receivers miss.
+      await page.getByText('No notice waits to be delivered').waitFor();
       await service.tell('down');
       await service.tell(500);
       await figure(page, 'Backlog', '500');

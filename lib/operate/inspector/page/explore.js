@@ -109,7 +109,9 @@ function exploreGaps({ gaps }) {
   const shown = all.toSorted((a, b) => b.at - a.at).slice(0, GAPS_MAX);
   showGaps(byId('gaps'), shown);
   const more = total > shown.length ? `, the newest ${count(shown.length)} shown` : '';
-  setText(byId('gaps-count'), total === 0 ? 'Receivers miss no record' : `${counted(total, 'range')}${more}`);
+  // A notice goes once every shipper has told it: none here does not say that nothing was dropped.
+  const none = 'No notice waits to be delivered';
+  setText(byId('gaps-count'), total === 0 ? none : `${counted(total, 'range')}${more}`);
 }
 
 /**
