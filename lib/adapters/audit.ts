@@ -4,7 +4,7 @@
 import { randomUUID } from 'node:crypto';
 import { WalError, systemClock } from '../index.js';
 import type { AppendReceipt, AuditRecord, Clock } from '../index.js';
-import { checkAuditRecord } from './audit-record.js';
+import { checkAuditRecord, checkMembers } from './audit-record.js';
 
 export { unended } from './unended.js';
 export type { AuditItem, UnendedOperation } from './unended.js';
@@ -52,7 +52,8 @@ export interface Audit {
    * Appends an event; resolves when it is on disk.
    *
    * @throws {WalError} As `Wal.append`: the event is not in the log, and what it tells of should not happen. After
-   *   `WAL_IO` it may yet be there. `WAL_RECORD_INVALID` also where something is missing.
+   *   `WAL_IO` it may yet be there. `WAL_RECORD_INVALID` also where something is missing, or
+   *   has no place in an event.
    */
   record(event: AuditEvent): Promise<AppendReceipt>;
   /**
@@ -78,6 +79,10 @@ export interface AuditOperation {
    */
   end(end: AuditEnd): Promise<AppendReceipt>;
 }
+
+const SUBJECT_MEMBERS = ['actor', 'action', 'resource', 'ctx', 'data'];
+const EVENT_MEMBERS = [...SUBJECT_MEMBERS, 'outcome'];
+const END_MEMBERS = EVENT_MEMBERS.filter((name) => name !== 'action');
 
 /** The outcome in an operation's begin event. */
 export const BEGUN = 'begun';
@@ -106,11 +111,13 @@ export function createAudit(options: AuditOptions): Audit {
   };
   return {
     record: async (event) => {
+      checkMembers(event, EVENT_MEMBERS);
       if (event.outcome === BEGUN) throw invalid(`the outcome '${BEGUN}' is for operations`);
       refuseOperation(event.ctx);
       return await wal.append('audit', recordOf(event));
     },
     begin: async (subject) => {
+      checkMembers(subject, SUBJECT_MEMBERS);
       refuseOperation(subject.ctx);
       const id = randomUUID();
       const record = recordOf({ ...subject, outcome: BEGUN });
@@ -142,6 +149,7 @@ class Operation implements AuditOperation {
     if (this.#state.at !== 'begun') {
       throw new WalError('WAL_CONFIG', `the operation ${this.id} can't end: ${whyNot(this.#state)}`);
     }
+    checkMembers(end, END_MEMBERS);
     if (end.outcome === BEGUN) throw invalid(`an operation can't end with the outcome '${BEGUN}'`);
     refuseOperation(end.ctx);
     this.#state = { at: 'ending' };

@@ -65,6 +65,8 @@ it('what is no audit event is refused by name, and nothing is appended', async (
       [{ ...LOGIN, outcome: 'ok', actor: undefined }, /actor .* got undefined/],
       [{ ...LOGIN, outcome: 'ok', resource: null }, /resource .* got null/],
       [{ ...LOGIN, outcome: 'ok', action: 7 }, /action .* got number/],
+      [{ ...LOGIN, outcome: 'ok', actor: Promise.resolve('u-1') }, /actor .* got a promise/],
+      [{ ...LOGIN, outcome: 'ok', ts: 1 }, /takes actor, .*, and no 'ts'/],
       [{ ...LOGIN, outcome: 'begun' }, /'begun' is for operations/],
       [{ ...LOGIN, outcome: 'ok', ctx: { operation: 'mine' } }, /ctx\.operation is set by/],
     ];
@@ -111,6 +113,8 @@ it('an operation has a begin event before it ends, and both name it', async () =
 it('an operation ends once: a second end rejects, also while the first is on its way', async () => {
   await withWal({}, async (wal) => {
     const operation = await createAudit({ wal, service: 'test' }).begin(LOGIN);
+    const strange = { outcome: 'ok', reason: 'paid' };
+    await rejectsWith(operation.end(strange), 'WAL_RECORD_INVALID', /no 'reason'/);
     const first = operation.end({ outcome: 'ok' });
     await rejectsWith(operation.end({ outcome: 'failed' }), 'WAL_CONFIG', /it is about to/);
     await first;
