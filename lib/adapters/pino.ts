@@ -4,6 +4,7 @@
 
 import { writeSync } from 'node:fs';
 import { constants } from 'node:os';
+import { callbackify } from 'node:util';
 import build from 'pino-abstract-transport';
 import { Wal, httpSink, systemClock } from '../index.js';
 import type { HttpSinkOptions, WalOptions } from '../index.js';
@@ -65,8 +66,13 @@ export default async function walTransport(options: PinoTransportOptions & FromP
     },
   });
   stream.on('unknown', (_line, error) => writer.lose(error));
-  // pino's own `flush(callback)` asks for it.
-  return Object.assign(stream, { flush: () => writer.flush() });
+  const flush = () => writer.flush();
+  return Object.assign(stream, {
+    // pino's own `flush(callback)` asks for it.
+    flush,
+    // A `pipeline` of pino's is over, and the process with it, when its last stream has finished: not before all is stored.
+    _final: callbackify(flush),
+  });
 }
 
 /**

@@ -18,7 +18,8 @@ const options: PinoTransportOptions = {
   adopt: false,
   ...(sink !== undefined && { sink: JSON.parse(sink) as HttpSinkOptions, drainMs: 8000 }),
 };
-const log = pino(pino.transport({ target, options }));
+const transport = { target, options };
+const log = pino(pino.transport(how === 'pipeline' ? { pipeline: [transport] } : transport));
 let logged = 0;
 
 function write(lines: number): void {
@@ -34,6 +35,7 @@ process.on('exit', () => writeSync(1, `logged ${logged}\n`));
 
 switch (how) {
   case 'end':
+  case 'pipeline':
     write(count);
     break;
   case 'exit':

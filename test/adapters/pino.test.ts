@@ -78,11 +78,13 @@ it('nothing is lost however the process ends, if it runs its exit handlers', asy
     assertComplete(exitLater, 3);
     assert.match(exitLater.errors, /not persisted, 1 so far: .*1048576.*\n.*1 records were not persisted/);
 
-    const [thrown, ended] = await Promise.all([
+    const [thrown, ended, piped] = await Promise.all([
       run(compiled, 'throw'),
       run(compiled, 'signal', { signal: 'SIGTERM' }),
+      run(compiled, 'pipeline'),
     ]);
     assertComplete(thrown, 1);
+    assertComplete(piped, 0);
     assertComplete(ended, 143);
 
     await withReceiver({}, async ({ url, store }) => {
