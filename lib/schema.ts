@@ -29,7 +29,7 @@ export function validator(kind: string, schema: StandardSchemaV1, says: boolean)
       result.then(undefined, () => {});
       throw new WalError(
         'WAL_CONFIG',
-        `${option} answers with a promise; a stream's schema must answer at once: no async checks or transforms`,
+        `${option} answers with a promise, as zod's also do where a check throws; a stream's schema must answer at once: no async checks or transforms`,
       );
     }
     if (typeof result !== 'object' || result === null)

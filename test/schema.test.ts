@@ -102,6 +102,11 @@ it('a transform’s result is stored; one that is no object is refused', async (
 it('a validator that answers with a promise is refused by name, and its failure ends nothing', async () => {
   const schemas = [
     z.object({ n: z.number().refine(async () => false) }),
+    z.object({
+      n: z.number().refine(() => {
+        throw new Error('now');
+      }),
+    }),
     v.pipeAsync(
       v.object({ n: v.number() }),
       v.checkAsync(async () => false),
