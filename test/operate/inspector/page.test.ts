@@ -176,7 +176,7 @@ claim('it is used by keyboard alone; light and dark follow the system until some
     await page.getByRole('dialog').getByLabel('Stream').selectOption('trace');
     await page.getByLabel('Keep at most (MiB)').fill('0');
     await shoot('evict-dark');
-    await page.keyboard.press('Enter');
+    await page.getByLabel('Keep at most (MiB)').press('Enter');
     await page.getByText('Evicted 1 record ').waitFor();
     await page.locator('#gaps').getByText('1 record dropped: the log was full').waitFor();
 

@@ -82,6 +82,8 @@ export function offerActions(/** @type {() => void} */ onActed) {
   }
 }
 
+let openings = 0;
+
 /** @param {keyof typeof ACTIONS} name */
 async function confirmed(name) {
   const { title, text, yes, run } = ACTIONS[name];
@@ -93,8 +95,17 @@ async function confirmed(name) {
   }
   dialog.returnValue = '';
   dialog.showModal();
-  await new Promise((resolve) => dialog.addEventListener('close', resolve, { once: true }));
-  if (dialog.returnValue !== 'yes') return;
+  const mine = ++openings;
+  await new Promise((resolve) => {
+    const onClose = () => {
+      // It comes a moment after the closing, which may have been that of the opening before.
+      if (mine === openings && dialog.open) return;
+      dialog.removeEventListener('close', onClose);
+      resolve(undefined);
+    };
+    dialog.addEventListener('close', onClose);
+  });
+  if (mine !== openings || dialog.returnValue !== 'yes') return;
   setText(acted, 'Working…');
   try {
     setText(acted, await run());
