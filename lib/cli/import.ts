@@ -50,8 +50,9 @@ export function addImport(program: Command): void {
 async function openOrMake(options: ImportCommandOptions): Promise<OpenLog> {
   const place = placeOf(options);
   const streams = streamsWith(options.kind);
-  if (!place.under || (await isLog(place))) return await openPlace(place, { streams });
+  // What brings records in keeps to the bounds that it is given.
   const bounds = boundsFromEnv();
+  if (!place.under || (await isLog(place))) return await openPlace(place, { ...bounds, streams });
   // Another user's service must not find a log that it can't open.
   for (const folder of [dirname(dirname(place.dir)), dirname(place.dir)]) await checkOwner(folder);
   try {

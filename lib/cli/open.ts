@@ -22,9 +22,10 @@ export async function openLog(address: LogAddress, options: FolderOptions = {}):
 }
 
 export async function openPlace(place: LogPlace, options: FolderOptions = {}): Promise<OpenLog> {
-  const bounds = boundsFromEnv();
+  // Not how much it may hold: whoever looks into a log with another service's environment must delete nothing.
+  const { batchMax } = boundsFromEnv();
   await checkOwner(place.dir);
-  const wal = await Wal.openFolder(place.dir, { ...bounds, ...options });
+  const wal = await Wal.openFolder(place.dir, { ...(batchMax !== undefined && { batchMax }), ...options });
   const { service, instance } = wal.stats();
   const { under } = place;
   if (under && (under.service !== service || under.instance !== instance)) {

@@ -1,9 +1,10 @@
 // `evict`, `compact` and `forget`: what they do to one log, one after the other.
 
+import { randomBytes } from 'node:crypto';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Wal } from '../../lib/index.js';
-import type { EvictReport } from '../../lib/index.js';
+import type { EvictReport, WalStats } from '../../lib/index.js';
 import { appendNumbers, nvWal, withLog } from './nv-wal.js';
 
 const it = suite('cli/evict');
@@ -50,6 +51,23 @@ it('a stream whose only cursor is forgotten keeps its records and its numbering'
       await using wal = await Wal.openFolder(dir);
       assert.is((await wal.append('audit', {})).seq, 11);
       assert.equal(wal.stats().streams['audit']?.shippers, {});
+    },
+  );
+});
+
+it('whoever looks with a narrower bound in the environment deletes nothing', async () => {
+  await withLog(
+    async (wal) => {
+      for (let n = 0; n < 4; n++) await wal.append('log', { noise: randomBytes(300_000).toString('base64') });
+    },
+    async ({ at }) => {
+      const env = { WAL_MAX_BYTES: '1048576' };
+      for (const command of ['dump', 'verify', 'compact']) {
+        assert.is((await nvWal([command, ...at], { env })).code, 0, command);
+      }
+      const { stdout } = await nvWal(['stats', ...at, '--json'], { env });
+      const { log } = (JSON.parse(stdout) as WalStats).streams;
+      assert.equal([log!.firstSeq, log!.shippers['default']!.dropped], [1, 0]);
     },
   );
 });
