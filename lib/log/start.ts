@@ -5,6 +5,7 @@ import type { Clock } from '../clock.js';
 import { WalError, messageOf } from '../errors.js';
 import { databaseFolder, isFolder, readOwner, syncFolder } from './folder.js';
 import { entriesUpTo } from './keyspace.js';
+import type { Condition } from './leveldb/inspect.js';
 import { makeRoom } from './leveldb/room.js';
 import type { StreamMarks } from './mark.js';
 import { isBefore } from './ledger.js';
@@ -168,18 +169,24 @@ function fullError(dir: string, cause: unknown): WalError {
 
 /** What is wrong with the database, by its files. They are looked at before LevelDB is: it deletes what it does not know. */
 async function lookAtFiles(options: StartOptions): Promise<Damage | undefined> {
-  const { dir, create, repairs, clock } = options;
-  const database = databaseFolder(dir);
+  const { dir, create } = options;
   if (!create && !(await hasDatabase(dir))) throw new WalError('WAL_CONFIG', `no log in ${dir}`);
+  const condition = await conditionOfClosed(options);
+  // An empty folder is none, and must not become one.
+  if (condition.is === 'absent' && !create) throw new WalError('WAL_CONFIG', `no log in ${dir}`);
+  return condition.is === 'damaged' ? condition : undefined;
+}
+
+async function conditionOfClosed({ dir, repairs, clock }: StartOptions): Promise<Condition> {
+  const database = databaseFolder(dir);
   try {
     if (!repairs) await putBack(dir, clock);
-    if (await isInterrupted(dir)) return { misfit: false, problems: [] };
+    if (await isInterrupted(dir)) return { is: 'damaged', misfit: false, problems: [] };
     const isThere = await isFolder(database);
     const unclean = await isUnclean(dir);
     // Whoever works with it changes its files: they can't be looked at then.
     if (unclean && isThere && (await isHeld(database))) throw new WalError('WAL_LOCKED', `${dir} is held`);
-    const condition = await conditionOf(dir, unclean ? Infinity : CHECKED_BYTES_MAX);
-    return condition.is === 'damaged' ? condition : undefined;
+    return await conditionOf(dir, unclean ? Infinity : CHECKED_BYTES_MAX);
   } catch (error) {
     if (await isOthersWork(error, database)) throw await lockedError(dir, error);
     throw new WalError('WAL_IO', `can't read ${database}: ${messageOf(error)}`, { cause: error });

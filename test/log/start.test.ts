@@ -1,6 +1,6 @@
 // Opens that meet somebody else's work on the same folder.
 
-import { mkdir, rename } from 'node:fs/promises';
+import { mkdir, readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -72,6 +72,14 @@ it('who never repairs finds it aside and puts it back, unless somebody lives who
     const wal = await Wal.openFolder(dir);
     assert.is(wal.stats().streams['log']?.lastSeq, 3);
     await wal.close();
+  });
+});
+
+it('who opens what is there takes an empty folder for no log, and leaves it empty', async () => {
+  await withFolder(async (dir) => {
+    await mkdir(databaseFolder(dir));
+    await rejectsWith(Wal.openFolder(dir), 'WAL_CONFIG');
+    assert.equal([await readdir(dir), await readdir(databaseFolder(dir))], [['db'], []]);
   });
 });
 
