@@ -121,8 +121,8 @@ export class Queue {
   }
 
   /**
-   * Operations that an idle disk is given of many: half. Producers that wait for their acknowledgements come all at once, and would
-   * be deflated, synced and told all at once; in two halves, one is deflated while the other syncs.
+   * Operations that an idle disk is given of many: half. Producers that wait for their acknowledgements come all at
+   * once, and would be deflated, synced and told all at once; in two halves, one is deflated while the other syncs.
    */
   get share(): number {
     return this.#queuedBytes < HALVED_BYTES_MIN ? Infinity : Math.ceil(this.length / 2);

@@ -59,7 +59,8 @@ export async function isInterrupted(dir: string): Promise<boolean> {
   return (await isAside(dir)) || (await isInRepair(dir));
 }
 
-async function isHeldFolder(database: string): Promise<boolean> {
+/** Whether a database is there, and open: here or in another process. */
+export async function isHeldFolder(database: string): Promise<boolean> {
   return (await isFolder(database)) && (await isHeld(database));
 }
 

@@ -21,6 +21,7 @@ import {
   damageOf,
   hasDatabase,
   holdGuard,
+  isHeldFolder,
   isInterrupted,
   putBack,
   repair,
@@ -29,7 +30,7 @@ import {
 import { Reserve, isDiskFull } from './reserve.js';
 import type { StreamState } from './state.js';
 import type { Store } from './store.js';
-import { isHeld, openStore } from './store.js';
+import { openStore } from './store.js';
 import { isUnclean, setUnclean } from './unclean.js';
 
 export interface StartOptions {
@@ -182,10 +183,9 @@ async function conditionOfClosed({ dir, repairs, clock }: StartOptions): Promise
   try {
     if (!repairs) await putBack(dir, clock);
     if (await isInterrupted(dir)) return { is: 'damaged', misfit: false, problems: [] };
-    const isThere = await isFolder(database);
     const unclean = await isUnclean(dir);
     // Whoever works with it changes its files: they can't be looked at then.
-    if (unclean && isThere && (await isHeld(database))) throw new WalError('WAL_LOCKED', `${dir} is held`);
+    if (unclean && (await isHeldFolder(database))) throw new WalError('WAL_LOCKED', `${dir} is held`);
     return await conditionOf(dir, unclean ? Infinity : CHECKED_BYTES_MAX);
   } catch (error) {
     if (await isOthersWork(error, database)) throw await lockedError(dir, error);
@@ -239,7 +239,7 @@ async function open({ dir, create }: StartOptions): Promise<Store> {
 async function isOthersWork(error: unknown, database: string): Promise<boolean> {
   if (error instanceof WalError) return error.code === 'WAL_LOCKED';
   if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return true;
-  return (await isFolder(database)) && (await isHeld(database));
+  return await isHeldFolder(database);
 }
 
 async function lockedError(dir: string, cause: unknown): Promise<WalError> {
