@@ -9,8 +9,9 @@ import type { LogRecord } from '../../lib/index.js';
 import { startChild } from '../helpers/child.js';
 import { withCompiled } from '../helpers/compile.js';
 import { withFolder } from '../helpers/folder.js';
-import { AUDIENCE, ISSUER, SECRET, withReceiver } from '../helpers/receiver.js';
+import { withReceiver } from '../helpers/receiver.js';
 import { until } from '../helpers/until.js';
+import { hit, shopEnv } from './shop.js';
 
 const it = suite('adapters/logger-example');
 
@@ -30,17 +31,6 @@ async function withPolicyService(answer: object, use: (url: string, asked: strin
   }
 }
 
-/** Requests so many pages at once; all are answered. */
-async function hit(url: string, path: string, from: number, to: number, method = 'GET'): Promise<void> {
-  const numbers = Array.from({ length: to - from + 1 }, (_, n) => from + n);
-  await Promise.all(
-    numbers.map(async (n) => {
-      const response = await fetch(`${url}/${path}/${n}`, { method, headers: { 'x-request-id': `r${n}` } });
-      assert.is(await response.text(), `${path} ${n}\n`);
-    }),
-  );
-}
-
 async function received(store: IngestStore): Promise<LogRecord[]> {
   const records: LogRecord[] = [];
   for await (const { line } of store.lines('log')) {
@@ -58,14 +48,7 @@ it('what was logged before an event that is durable arrives exactly once, whatev
     withReceiver({}, (receiver) =>
       withPolicyService(policy, (policyUrl, asked) =>
         withFolder(async (varDir) => {
-          const env = {
-            VAR_DIR: varDir,
-            POLICY_URL: policyUrl,
-            WAL_BASE_URL: receiver.url,
-            WAL_S2S_ISSUER: ISSUER,
-            WAL_S2S_AUDIENCE: AUDIENCE,
-            WAL_S2S_SECRET: SECRET,
-          };
+          const env = { ...shopEnv(varDir, receiver.url), POLICY_URL: policyUrl };
           const first = startChild(compiled, [], env);
           const url = (await first.next()) as string;
           await hit(url, 'orders', 1, 50);

@@ -6,32 +6,17 @@ import type { LogRecord } from '../../lib/index.js';
 import { startChild } from '../helpers/child.js';
 import { withCompiled } from '../helpers/compile.js';
 import { withFolder } from '../helpers/folder.js';
-import { AUDIENCE, ISSUER, SECRET, withReceiver } from '../helpers/receiver.js';
+import { withReceiver } from '../helpers/receiver.js';
+import { hit, shopEnv } from './shop.js';
 
 const it = suite('adapters/pino-example');
-
-async function hit(url: string, path: string, from: number, to: number, method = 'GET'): Promise<void> {
-  const numbers = Array.from({ length: to - from + 1 }, (_, n) => from + n);
-  await Promise.all(
-    numbers.map(async (n) => {
-      const response = await fetch(`${url}/${path}/${n}`, { method });
-      assert.is(await response.text(), `${path} ${n}\n`);
-    }),
-  );
-}
 
 it('what was flushed before an answer arrives exactly once after SIGKILL; after SIGTERM, everything', async () => {
   const script = new URL('../examples/pino/service.ts', import.meta.url);
   await withCompiled(script, (compiled) =>
     withReceiver({}, (receiver) =>
       withFolder(async (varDir) => {
-        const env = {
-          VAR_DIR: varDir,
-          WAL_BASE_URL: receiver.url,
-          WAL_S2S_ISSUER: ISSUER,
-          WAL_S2S_AUDIENCE: AUDIENCE,
-          WAL_S2S_SECRET: SECRET,
-        };
+        const env = shopEnv(varDir, receiver.url);
         const first = startChild(compiled, [], env);
         const url = (await first.next()) as string;
         await hit(url, 'orders', 1, 50);
