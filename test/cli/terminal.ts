@@ -16,7 +16,8 @@ export interface TerminalOptions {
 
 /** What it prints on a terminal, stdout and stderr together. Fails where it does not exit with 0. */
 export function onTerminal(args: string[], { env, interruptAt }: TerminalOptions = {}): Promise<string> {
-  const command = [process.execPath, MAIN, ...args].map(quoted).join(' ');
+  // Without exec some shells (dash) stay beside it, and a Ctrl-C ends them as well, with 130.
+  const command = `exec ${[process.execPath, MAIN, ...args].map(quoted).join(' ')}`;
   const { NO_COLOR: _, FORCE_COLOR: __, CI: ___, ...others } = process.env;
   const child = spawn('script', ['-qec', command, '/dev/null'], {
     env: { ...others, TERM: 'xterm-256color', ...env },
