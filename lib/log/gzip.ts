@@ -5,8 +5,8 @@
 
 import { promisify } from 'node:util';
 import zlib, { crc32 } from 'node:zlib';
+import { deflate } from './deflate.js';
 
-const deflateRaw = promisify<Buffer, zlib.ZlibOptions, Buffer>(zlib.deflateRaw);
 const inflateRaw = promisify<Buffer, zlib.ZlibOptions, Buffer>(zlib.inflateRaw);
 
 /** Lines as they are stored: `codec` 0 plain, 1 raw deflate that ends in a full flush. */
@@ -23,22 +23,6 @@ export interface Piece {
 const GZIP_HEADER = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff]);
 /** A final block of fixed codes that holds nothing but its end. */
 const FINAL_BLOCK = Buffer.from([0x03, 0x00]);
-
-/** 8 KiB of window: what repeats in a log's lines repeats nearby, and a smaller state is set up faster. */
-const WINDOW_BITS = 13;
-/** The least output buffer that zlib takes, with some room. */
-const CHUNK_BYTES_MIN = 1024;
-
-/** A piece that can be followed by another: level 1, because a log is compressed once and in a hurry. */
-export function deflatePiece(lines: Buffer): Promise<Buffer> {
-  return deflateRaw(lines, {
-    level: 1,
-    windowBits: WINDOW_BITS,
-    finishFlush: zlib.constants.Z_FULL_FLUSH,
-    // One hop to the thread pool: a log's lines deflate to far less than half.
-    chunkSize: Math.max(CHUNK_BYTES_MIN, Math.ceil(lines.length / 2)),
-  });
-}
 
 /** The lines of a piece; `undefined` where they are not what its CRC and length say. */
 export async function linesOf(piece: Piece): Promise<Buffer | undefined> {
@@ -67,7 +51,7 @@ export async function gzipOf(pieces: readonly Piece[]): Promise<Buffer> {
     if (plain.length === 0) return;
     const lines = plain.length === 1 ? plain[0]! : Buffer.concat(plain);
     plain = [];
-    parts.push(await deflatePiece(lines));
+    parts.push(await deflate(lines));
   };
   for (const piece of pieces) {
     if (piece.codec === 0) {

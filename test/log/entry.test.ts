@@ -4,7 +4,8 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Entry } from '../../lib/log/entry.js';
 import { cutEntry, decodeEntry, encodeEntry, entrySize } from '../../lib/log/entry.js';
-import { deflatePiece, gzipOf, linesOf } from '../../lib/log/gzip.js';
+import { deflate } from '../../lib/log/deflate.js';
+import { gzipOf, linesOf } from '../../lib/log/gzip.js';
 import { keys } from '../../lib/log/keyspace.js';
 import { recordLine } from '../../lib/records.js';
 import { flipped } from '../helpers/log.js';
@@ -30,7 +31,7 @@ const given: fc.Arbitrary<Given> = fc.record({
 async function encoded({ texts, firstSeq, offset, appendedAt, deflated }: Given) {
   const lines = texts.map((text, n) => recordLine('W', 'log', firstSeq + n, JSON.stringify({ text })));
   const plain = Buffer.from(lines.join(''));
-  const stored = deflated ? await deflatePiece(plain) : plain;
+  const stored = deflated ? await deflate(plain) : plain;
   const codec: 0 | 1 = deflated ? 1 : 0;
   const piece = { codec, stored, lineBytes: plain.length, linesCrc: crc32(plain) };
   const lastSeq = firstSeq + texts.length - 1;

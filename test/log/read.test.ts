@@ -3,7 +3,8 @@ import * as fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { encodeEntry } from '../../lib/log/entry.js';
-import { deflatePiece, gzipOf } from '../../lib/log/gzip.js';
+import { deflate } from '../../lib/log/deflate.js';
+import { gzipOf } from '../../lib/log/gzip.js';
 import { keys } from '../../lib/log/keyspace.js';
 import type { ReadBounds, Step } from '../../lib/log/read.js';
 import { piecesOf, readAfter, recordLines } from '../../lib/log/read.js';
@@ -38,7 +39,7 @@ async function stored(store: Store, parts: readonly Part[]): Promise<StreamState
     const codec: 0 | 1 = n % 3 === 0 ? 1 : 0;
     const piece = {
       codec,
-      stored: codec === 1 ? await deflatePiece(lines) : lines,
+      stored: codec === 1 ? await deflate(lines) : lines,
       lineBytes: lines.length,
       linesCrc: crc32(lines),
     };
