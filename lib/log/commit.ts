@@ -212,7 +212,8 @@ export class Writer {
 
   #writeReady(): void {
     if (this.#phase.at !== 'open' || this.#writing) return;
-    if (areWorthWriting(this.#units, this.#queue.waitingBytes)) this.#write(this.#compose());
+    if (areWorthWriting(this.#units, Math.min(this.#queue.waitingBytes, COMMIT_BYTES_MAX)))
+      this.#write(this.#compose());
   }
 
   /** Takes what is ready into one draft; operations that throw are rejected alone. */

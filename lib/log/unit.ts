@@ -69,12 +69,12 @@ export class Unit {
 
 /**
  * Whether the first of what is encoded should be written now. Not a part of what is deflated at this moment, unless it
- * is most of what waits: another commit, and another sync, for each part would cost more than the wait.
+ * is most of what one commit may take of what waits: another commit, and another sync, for each part would cost more than the wait.
  */
-export function areWorthWriting(units: readonly Unit[], waitingBytes: number): boolean {
+export function areWorthWriting(units: readonly Unit[], bytesMax: number): boolean {
   if (!units[0]?.isReady) return false;
   const unready = units.findIndex(({ isReady }) => !isReady);
-  return unready === -1 || bytesOf(units.slice(0, unready)) * 2 > waitingBytes;
+  return unready === -1 || bytesOf(units.slice(0, unready)) * 2 > bytesMax;
 }
 
 export function bytesOf(units: readonly Unit[]): number {
