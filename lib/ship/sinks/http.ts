@@ -25,6 +25,9 @@ const CONNECTIONS_MAX = 64;
 const ANSWER_BYTES_PER_LINE = 1024;
 const ANSWER_BYTES_MIN = 1_048_576;
 
+/** A reason of its own: without one, each abort makes a DOMException, stack and all. */
+const IN_TIME = 'in time';
+
 /** RFC 6750's token68: anything else in a header would be a provider's mistake, or a second header. */
 const BEARER_PATTERN = /^[A-Za-z0-9._~+/-]+=*$/;
 
@@ -224,7 +227,7 @@ async function withDeadline<T>(
   try {
     return await Promise.race([work(end.signal), ended]);
   } finally {
-    timer.abort();
+    timer.abort(IN_TIME);
     signal.removeEventListener('abort', giveUp);
   }
 }
