@@ -212,16 +212,15 @@ export class Writer {
 
   #writeReady(): void {
     if (this.#phase.at !== 'open' || this.#writing) return;
-    if (areWorthWriting(this.#units, Math.min(this.#queue.waitingBytes, COMMIT_BYTES_MAX)))
-      this.#write(this.#compose());
+    const bytesMax = Math.min(this.#queue.waitingBytes, COMMIT_BYTES_MAX);
+    if (areWorthWriting(this.#units, bytesMax)) this.#write(this.#compose());
   }
 
   /** Takes what is ready into one draft; operations that throw are rejected alone. */
   #compose(): Prepared {
     const draft = new Draft(this.#durable);
     const operations: Operation[] = [];
-    let bytes = 0;
-    let keys = 0;
+    let [bytes, keys] = [0, 0];
     for (let unit = this.#units[0]; unit?.isReady; unit = this.#units[0]) {
       bytes += unit.bytes;
       keys += unit.keys;

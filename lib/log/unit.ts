@@ -68,8 +68,9 @@ export class Unit {
 }
 
 /**
- * Whether the first of what is encoded should be written now. Not a part of what is deflated at this moment, unless it
- * is most of what one commit may take of what waits: another commit, and another sync, for each part would cost more than the wait.
+ * Whether what is ready should be written now, in a commit that takes so many bytes at most. Not a part of what is
+ * being deflated, unless it is most of that: another commit, and another sync, for each part would cost more than the
+ * wait.
  */
 export function areWorthWriting(units: readonly Unit[], bytesMax: number): boolean {
   if (!units[0]?.isReady) return false;
