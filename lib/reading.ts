@@ -6,10 +6,11 @@ import { WalError } from './errors.js';
 import type { Log } from './log/log.js';
 import type { Range } from './log/ledger.js';
 import type { Step } from './log/read.js';
-import { readAfter, recordLines } from './log/read.js';
+import { readAfter } from './log/read.js';
 import type { StreamState } from './log/state.js';
-import type { Gap, WireLine } from './records.js';
-import { gapId } from './records.js';
+import type { Passage } from './passage.js';
+import { gapItem, itemsOf } from './passage.js';
+import type { Gap } from './records.js';
 
 export interface ReadOptions {
   /** The first seq. Integer >= 1. @default the oldest that is known */
@@ -38,6 +39,16 @@ const CHUNK_BYTES_MAX = 1_048_576;
 
 /** @throws {WalError} `WAL_CONFIG` for a range that is none; at the call, not at the first step. */
 export function readItems<Row>(log: Log, kind: string, options: ReadOptions): AsyncGenerator<ReadItem<Row>> {
+  return itemsIn<Row>(readPassages(log, kind, options));
+}
+
+/** What passages hold, one by one. */
+export async function* itemsIn<Row>(passages: AsyncIterable<Passage>): AsyncGenerator<ReadItem<Row>> {
+  for await (const passage of passages) yield* await itemsOf<Row>(passage);
+}
+
+/** The same as it is stored, a passage an entry or notice. @throws As `readItems`. */
+export function readPassages(log: Log, kind: string, options: ReadOptions): AsyncGenerator<Passage> {
   const from = checkInteger('from', options.from ?? 1, 1);
   const limit = checkInteger('limit', options.limit ?? Number.MAX_SAFE_INTEGER, 1);
   const { lastSeq, head } = log.stream(kind);
@@ -48,16 +59,16 @@ export function readItems<Row>(log: Log, kind: string, options: ReadOptions): As
   const firstNotice = log.stream(kind).notices[0]?.from ?? Infinity;
   // What is deleted and under no notice was delivered: there is nothing to tell of it.
   const start = Math.max(from, Math.min(head.seq + 1, firstNotice));
-  return itemsBetween<Row>(log, kind, start, Math.min(to, lastSeq), limit);
+  return passagesBetween(log, kind, start, Math.min(to, lastSeq), limit);
 }
 
-async function* itemsBetween<Row>(
+async function* passagesBetween(
   log: Log,
   kind: string,
   from: number,
   to: number,
   limit: number,
-): AsyncGenerator<ReadItem<Row>> {
+): AsyncGenerator<Passage> {
   let left = limit;
   let next = from;
   let rows = 8;
@@ -73,10 +84,10 @@ async function* itemsBetween<Row>(
       const again = step.is === 'damage' ? readAgainFrom(log.stream(kind), step) : undefined;
       next = again ?? step.to + 1;
       if (again !== undefined) break;
-      for (const item of await itemsOf<Row>(log, kind, step)) {
-        if (left-- <= 0) return;
-        yield item;
-      }
+      if (left <= 0) return;
+      // No more records than are left to be read are in it: those were the bounds.
+      left -= step.is === 'records' ? step.to - step.from + 1 : 1;
+      yield passageOf(log, kind, step);
     }
   }
 }
@@ -87,21 +98,12 @@ function readAgainFrom({ head, notices }: StreamState, damage: Range): number | 
   return head.seq >= damage.from ? head.seq + 1 : undefined;
 }
 
-async function itemsOf<Row>(log: Log, kind: string, step: Step): Promise<ReadItem<Row>[]> {
-  if (step.is === 'records') {
-    const lines = await recordLines(step);
-    if (Array.isArray(lines)) {
-      return lines.map((line) => {
-        const wire = JSON.parse(line) as WireLine & { record: Row; resendOf?: string };
-        const { id, seq, record, resendOf } = wire;
-        const again = resendOf === undefined ? {} : { resendOf };
-        return { id, seq, kind, record, ...again, appendedAt: step.entry.appendedAt };
-      });
-    }
-  }
-  const gap: Gap =
-    step.is === 'notice'
-      ? step.gap
-      : { from: step.from, to: step.to, reason: 'corrupt', at: log.clock.now() };
-  return [{ id: gapId(log.identity.logId, kind, gap), seq: gap.to, kind, gap, appendedAt: gap.at }];
+function passageOf(log: Log, kind: string, step: Step): Passage {
+  const { logId } = log.identity;
+  const { from, to } = step;
+  const at = log.clock.now();
+  if (step.is === 'notice') return gapItem(logId, kind, step.gap);
+  if (step.is === 'damage') return gapItem(logId, kind, { from, to, reason: 'corrupt', at });
+  const { entry } = step;
+  return { from, to, appendedAt: entry.appendedAt, entry, logId, readAt: at };
 }

@@ -5,12 +5,12 @@ import type { WalConfig } from '../config.js';
 import { WalError, messageOf } from '../errors.js';
 import type { WalEvent } from '../events.js';
 import type { Log } from '../log/log.js';
+import { walkLog } from '../log/verify.js';
 import type { Routes } from '../operate/control.js';
 import { Control } from '../operate/control.js';
-import type { RoutedWal } from '../operate/routes.js';
+import type { RoutedWal, StoredLog } from '../operate/routes.js';
 import { walRoutes } from '../operate/routes.js';
-import type { FollowedLog } from '../operate/tail.js';
-import { readItems } from '../reading.js';
+import { readPassages } from '../reading.js';
 import type { Shippers } from '../ship/shippers.js';
 import { Adopter } from './adopter.js';
 
@@ -52,14 +52,18 @@ export class Presence {
 }
 
 async function listen({ log, shippers, wal, routes }: PresenceContext): Promise<Control> {
-  const followed: FollowedLog = {
+  const stored: StoredLog = {
     onCommit: (listener) => log.onCommit(listener),
-    read: (kind, options) => readItems(log, kind, options),
+    read: (kind, options) => readPassages(log, kind, options),
+    async walk() {
+      await log.flush();
+      return walkLog(log.store);
+    },
   };
   const control = await Control.listen({
     dir: log.dir,
     routes: {
-      ...walRoutes(wal, followed, shippers),
+      ...walRoutes(wal, stored, shippers),
       ...routes,
       'POST /v1/release': () => {
         const { service, instance } = log.identity;

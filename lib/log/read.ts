@@ -193,10 +193,14 @@ export async function piecesOf(
 }
 
 /** The lines of a step's entry, one by one; damage where they are not what was written. */
-export async function recordLines(step: Step & { is: 'records' }): Promise<string[] | Damage> {
-  const piece = await cutEntry(step.entry, step.from, step.to);
+export async function recordLines({
+  entry,
+  from,
+  to,
+}: Range & { readonly entry: Entry }): Promise<string[] | Damage> {
+  const piece = await cutEntry(entry, from, to);
   const lines = piece && (await linesOf(piece));
-  if (!lines) return damageOf(step.entry);
+  if (!lines) return damageOf(entry);
   const texts = lines.toString('utf8').split('\n');
   texts.pop();
   return texts;

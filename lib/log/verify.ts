@@ -28,33 +28,90 @@ export interface VerifyReport {
 
 const PROBLEMS_MAX = 1000;
 
-/** Walks the whole log. Deleted space is pinned meanwhile, so a long walk over a busy log holds more disk. */
+/** Checks the whole log. Deleted space is pinned meanwhile, so a long walk over a busy log holds more disk. */
 export async function verifyLog(store: Store, onProgress?: (records: number) => void): Promise<VerifyReport> {
+  return await verifyLines(walkLog(store), onProgress);
+}
+
+/** An entry to check the lines of; in the end, what else was found. */
+export type Walk = AsyncGenerator<{ entry: Entry }, VerifyReport>;
+
+/**
+ * Walks over everything and checks all of it but the entries' lines: those take far longer, and can be checked elsewhere
+ * (`verifyLines`). Whoever does not walk to its end returns it: it holds a snapshot.
+ */
+export async function* walkLog(store: Store): Walk {
   const snapshot = store.snapshot();
   const report: VerifyReport = { ok: true, records: 0, problems: [] };
-  const problem = (kind: string, what: string, seq?: number) => {
-    report.ok = false;
-    if (report.problems.length < PROBLEMS_MAX) report.problems.push({ kind, what, ...(seq && { seq }) });
-    else if (report.problems.length === PROBLEMS_MAX) report.problems.push({ kind: '', what: 'and more' });
-  };
   try {
-    const aside = await verifySeals(store, snapshot, problem);
+    const aside = await verifySeals(store, snapshot, (...found) => note(report, ...found));
     for (const stream of (await loadStreams(store, snapshot)).values()) {
-      const walk = new StreamWalk(stream, (what, seq) => problem(stream.kind, what, seq));
-      for await (const [key, value] of rowsOf(store, sectionRange('entry', stream.kind), snapshot)) {
-        report.records += await walk.entry(key, decodeEntry(stream.kind, key, value));
-        onProgress?.(report.records);
+      const { kind } = stream;
+      const walk = new StreamWalk(stream, (what, seq) => note(report, kind, what, seq));
+      for await (const [key, value] of rowsOf(store, sectionRange('entry', kind), snapshot)) {
+        const entry = decodeEntry(kind, key, value);
+        walk.entry(key, entry);
+        if (entry) yield { entry };
       }
       walk.end();
-      verifyAside(stream, aside, (what) => problem(stream.kind, what));
+      verifyAside(stream, aside, (what) => note(report, kind, what));
     }
   } catch (error) {
     // Where the small values can't be read, there is no equation to check.
-    problem('', messageOf(error));
+    note(report, '', messageOf(error));
   } finally {
     await snapshot.close();
   }
   return report;
+}
+
+/** Checks the lines of what a walk passes. What the walk or `onProgress` throws ends it. */
+export async function verifyLines(
+  walk: Walk,
+  onProgress?: (records: number) => void | Promise<void>,
+): Promise<VerifyReport> {
+  const report: VerifyReport = { ok: true, records: 0, problems: [] };
+  try {
+    for (;;) {
+      const next = await walk.next();
+      if (next.done) return joined(next.value, report);
+      const { entry } = next.value;
+      const problem = await problemOfLines(entry);
+      if (problem) note(report, entry.kind, problem.what, problem.seq);
+      else report.records += entry.count;
+      await onProgress?.(report.records);
+    }
+  } finally {
+    await walk.return(report);
+  }
+}
+
+function note(report: VerifyReport, kind: string, what: string, seq?: number): void {
+  report.ok = false;
+  if (report.problems.length < PROBLEMS_MAX) report.problems.push({ kind, what, ...(seq && { seq }) });
+  else if (report.problems.length === PROBLEMS_MAX) report.problems.push({ kind: '', what: 'and more' });
+}
+
+function joined(walked: VerifyReport, lines: VerifyReport): VerifyReport {
+  const both: VerifyReport = { ok: true, records: walked.records + lines.records, problems: [] };
+  for (const { kind, what, seq } of [...walked.problems, ...lines.problems]) note(both, kind, what, seq);
+  return both;
+}
+
+/** What is wrong with an entry's lines. */
+async function problemOfLines(entry: Entry): Promise<{ what: string; seq: number } | undefined> {
+  const { kind, firstSeq, count } = entry;
+  const lines = (await linesOf(entry))?.toString('utf8').split('\n');
+  if (lines?.pop() !== '' || lines.length !== count) {
+    return { what: 'its lines do not match their checksum or count', seq: firstSeq };
+  }
+  const bad = lines.findIndex((line, n) => {
+    const seq = firstSeq + n;
+    const id =
+      /^\{"id":"[0-9A-Z]{16}:([a-z0-9_-]+):(\d+)","seq":(\d+),"kind":"([a-z0-9_-]+)","record":\{/.exec(line);
+    return !id || id[1] !== kind || id[4] !== kind || Number(id[2]) !== seq || Number(id[3]) !== seq;
+  });
+  return bad < 0 ? undefined : { what: 'its line is not of this seq and kind', seq: firstSeq + bad };
 }
 
 type Report = (kind: string, what: string, seq?: number) => void;
@@ -109,14 +166,14 @@ class StreamWalk {
     for (const shipper of stream.cursors.keys()) this.#backlog.set(shipper, 0);
   }
 
-  /** Takes the next entry; returns how many sound records it has. */
-  async entry(key: string, entry: Entry | undefined): Promise<number> {
+  /** Takes the next entry. */
+  entry(key: string, entry: Entry | undefined): void {
     if (!entry) {
       this.#problem(`the stored value of ${key} does not match its checksum`, this.#next);
-      return 0;
+      return;
     }
     this.#skipNotices();
-    const { firstSeq, lastSeq, offset, size, count } = entry;
+    const { firstSeq, lastSeq, offset, size } = entry;
     if (firstSeq > this.#next) this.#problem(`${this.#next} to ${firstSeq - 1} are missing`, this.#next);
     else if (firstSeq < this.#next) this.#problem(`stored again, or below the head: ${key}`, firstSeq);
     if (firstSeq === this.#next && offset !== this.#offset) {
@@ -128,26 +185,6 @@ class StreamWalk {
       const behind = Math.max(0, lastSeq - Math.max(cursor.seq, firstSeq - 1));
       this.#backlog.set(shipper, (this.#backlog.get(shipper) ?? 0) + behind);
     }
-    return (await this.#checkLines(entry)) ? count : 0;
-  }
-
-  async #checkLines(entry: Entry): Promise<boolean> {
-    const { kind, firstSeq, count } = entry;
-    const lines = (await linesOf(entry))?.toString('utf8').split('\n');
-    if (lines?.pop() !== '' || lines.length !== count) {
-      this.#problem('its lines do not match their checksum or count', firstSeq);
-      return false;
-    }
-    const bad = lines.findIndex((line, n) => {
-      const seq = firstSeq + n;
-      const id =
-        /^\{"id":"[0-9A-Z]{16}:([a-z0-9_-]+):(\d+)","seq":(\d+),"kind":"([a-z0-9_-]+)","record":\{/.exec(
-          line,
-        );
-      return !id || id[1] !== kind || id[4] !== kind || Number(id[2]) !== seq || Number(id[3]) !== seq;
-    });
-    if (bad >= 0) this.#problem('its line is not of this seq and kind', firstSeq + bad);
-    return bad < 0;
   }
 
   #skipNotices(): void {

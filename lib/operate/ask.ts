@@ -65,6 +65,8 @@ export async function isServed(dir: string, { platform }: AskOptions = {}): Prom
 export interface CallOptions {
   /** Sent as JSON. @default none */
   readonly body?: object | undefined;
+  /** The media type to ask for. @default none: JSON */
+  readonly accept?: string | undefined;
   readonly signal?: AbortSignal | undefined;
   /** How long nothing may come, in ms. */
   readonly idleMs: number;
@@ -94,12 +96,19 @@ export async function openAnswer(
   dir: string,
   method: 'GET' | 'POST',
   path: `/v1/${string}`,
-  { body, signal, idleMs }: CallOptions,
+  { body, accept, signal, idleMs }: CallOptions,
 ): Promise<IncomingMessage> {
   const place = await placeToAsk(dir);
   if (!place) throw new WalError('WAL_IO', `no control socket is known for ${dir}`);
   return await withSocketPath(place, SOCKET_NAME, async (socketPath) => {
-    const asking = request({ socketPath, method, path, agent: false, ...(signal && { signal }) });
+    const asking = request({
+      socketPath,
+      method,
+      path,
+      agent: false,
+      ...(accept !== undefined && { headers: { accept } }),
+      ...(signal && { signal }),
+    });
     asking.on('error', () => {});
     let timer: NodeJS.Timeout | undefined;
     const giveUpIn = (ms: number) => {
@@ -120,12 +129,11 @@ export async function openAnswer(
 }
 
 /**
- * What an answer is made of, as text. The time counts only while somebody waits for it: whoever reads may take theirs.
+ * What an answer is made of, as it comes. The time counts only while somebody waits for it: whoever reads may take theirs.
  * `idleMs` may be Infinity.
  */
-export async function* partsOf(response: IncomingMessage, idleMs: number): AsyncGenerator<string> {
-  response.setEncoding('utf8');
-  const parts = response[Symbol.asyncIterator]() as AsyncIterator<string>;
+export async function* partsOf(response: IncomingMessage, idleMs: number): AsyncGenerator<Buffer> {
+  const parts = response[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
   const giveUp = () => void response.destroy(new SilentError(idleMs));
   for (;;) {
     const timer = idleMs === Infinity ? undefined : setTimeout(giveUp, idleMs);

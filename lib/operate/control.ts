@@ -7,17 +7,17 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { createServer } from 'node:http';
 import { chmod, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WalError, messageOf } from '../errors.js';
-import type { WalErrorCode } from '../errors.js';
+import { FRAMES_TYPE } from './frames.js';
 import type { SocketPlace } from './socket.js';
 import { SOCKET_NAME, placeToListen, withSocketPath } from './socket.js';
+import { errorBody, isStreamed, stream } from './stream.js';
 
 /**
  * What answers a path: the object that it returns goes out as JSON with status 200, an `Answer` as it says, an async iterable
- * as NDJSON, a line an item, as fast as it is read (an item `undefined`: no more for now); where that fails on the way, its last line is the error's. What it throws goes out as
+ * as NDJSON, a line an item (a string: lines as they are; `undefined`: no more for now), and `Frames` as what is stored;
+ * where that fails on the way, its last line is the error's. What it throws goes out as
  * `{ error: { code, message } }`, with 409 for a WalError and 500 for anything else.
  */
 export type Route = (call: ControlCall) => unknown;
@@ -26,6 +26,8 @@ export interface ControlCall {
   readonly query: URLSearchParams;
   /** The request's body as JSON; `undefined` where it has none. */
   readonly body: unknown;
+  /** Whoever asked takes what is stored as it is stored, and takes it apart: `Frames`. */
+  readonly takesFrames: boolean;
   /** Fires when whoever asked has gone. */
   readonly signal: AbortSignal;
   /** Fires when the log is about to close: an answer that has no end of its own ends then. */
@@ -45,15 +47,6 @@ export class Answer {
   }
 }
 
-/** An answer of lines that are sent one by one, as they come. */
-export class LiveLines {
-  readonly items: AsyncIterable<unknown>;
-
-  constructor(items: AsyncIterable<unknown>) {
-    this.items = items;
-  }
-}
-
 /** By method and path, as `GET /v1/stats`. */
 export type Routes = Readonly<Record<`${'GET' | 'POST'} /v1/${string}`, Route>>;
 
@@ -61,8 +54,6 @@ const CONNECTIONS_MAX = 64;
 const BODY_BYTES_MAX = 65_536;
 /** How often it is told that an answer is on its way: in ms. Far more often than anybody gives up. */
 const TELL_EVERY_MS = 5000;
-/** Characters of NDJSON that are sent at once. */
-const CHUNK_CHARS = 65_536;
 /** How long a close waits for whoever reads a stream to take what is left of it. */
 const FAREWELL_MS = 1000;
 
@@ -163,11 +154,11 @@ async function answer(
     if (typeof route !== 'function')
       return reply(response, route.status, errorBody('WAL_CONFIG', route.message));
     const body = await bodyOf(request);
-    const call = { query: searchParams, body, signal: gone.signal, closing: closing.signal };
+    const takesFrames = request.headers.accept === FRAMES_TYPE;
+    const call = { query: searchParams, body, takesFrames, signal: gone.signal, closing: closing.signal };
     const result = await whileTold(response, async () => await route(call));
-    const items = result instanceof LiveLines ? result.items : result;
-    if (!isAsyncIterable(items)) return reply(response, 200, items);
-    const streaming = stream(response, items, result === items ? CHUNK_CHARS : 1);
+    if (!isStreamed(result)) return reply(response, 200, result);
+    const streaming = stream(response, result);
     streams.add(streaming);
     await streaming.finally(() => streams.delete(streaming));
   } catch (error) {
@@ -186,42 +177,6 @@ async function whileTold<T>(response: ServerResponse, work: () => Promise<T>): P
   } finally {
     clearInterval(telling);
   }
-}
-
-/** Back-pressure, and the end of the work where whoever asked has gone, are the pipeline's. */
-async function stream(
-  response: ServerResponse,
-  items: AsyncIterable<unknown>,
-  chunkChars: number,
-): Promise<void> {
-  response.writeHead(200, { 'content-type': 'application/x-ndjson', connection: 'close' });
-  // There may be nothing to say for long; that it was understood is to be known at once.
-  response.flushHeaders();
-  try {
-    await pipeline(Readable.from(chunksOf(items, chunkChars), { highWaterMark: 1 }), response);
-  } catch {
-    // Gone: nobody is left to be told. What the items threw went out as a line.
-  }
-}
-
-async function* chunksOf(items: AsyncIterable<unknown>, chunkChars: number): AsyncGenerator<string> {
-  let chunk = '';
-  try {
-    for await (const item of items) {
-      if (item !== undefined) chunk += `${JSON.stringify(item)}\n`;
-      if (chunk === '' || (item !== undefined && chunk.length < chunkChars)) continue;
-      yield chunk;
-      chunk = '';
-    }
-  } catch (error) {
-    const code = error instanceof WalError ? error.code : 'WAL_IO';
-    chunk += `${JSON.stringify(errorBody(code, messageOf(error)))}\n`;
-  }
-  if (chunk !== '') yield chunk;
-}
-
-function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {
-  return typeof value === 'object' && value !== null && Symbol.asyncIterator in value;
 }
 
 function routeOf(
@@ -256,10 +211,6 @@ async function bodyOf(request: IncomingMessage): Promise<unknown> {
   } catch (cause) {
     throw new WalError('WAL_CONFIG', `the body is not JSON: ${messageOf(cause)}`, { cause });
   }
-}
-
-function errorBody(code: WalErrorCode, message: string): { error: { code: WalErrorCode; message: string } } {
-  return { error: { code, message } };
 }
 
 function reply(response: ServerResponse, status: number, body: unknown): void {

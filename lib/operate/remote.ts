@@ -6,9 +6,13 @@ import type { WalErrorCode } from '../errors.js';
 import { WalError, messageOf } from '../errors.js';
 import { readOwner } from '../log/folder.js';
 import type { ImportOptions, ImportProgress, ImportReport } from '../import/import.js';
-import type { VerifyReport } from '../log/verify.js';
+import type { Entry } from '../log/entry.js';
+import type { VerifyReport, Walk } from '../log/verify.js';
+import { verifyLines } from '../log/verify.js';
+import type { Passage } from '../passage.js';
 import type { ResendOptions } from '../quarantine.js';
 import type { ReadItem } from '../reading.js';
+import { itemsIn } from '../reading.js';
 import type {
   CompactOptions,
   CompactProgress,
@@ -21,6 +25,8 @@ import type { WalStats } from '../stats.js';
 import type { CallOptions } from './ask.js';
 import { SilentError, isServed, openAnswer, partsOf } from './ask.js';
 import type { DumpItem, DumpOptions } from './dump.js';
+import { dumpOf } from './dump.js';
+import { FRAMES_TYPE, itemsOfFrames } from './frames.js';
 import type { WalLook } from './look.js';
 import type { ProgressLine } from './progress.js';
 import type { TailOptions } from './tail.js';
@@ -67,9 +73,10 @@ export class RemoteLog {
     return this.#follow<CompactProgress, CompactReport>('/v1/compact', signal, onProgress);
   }
 
+  /** The other side reads and checks everything but the records' lines; those are checked here. */
   verify(signal?: AbortSignal, onProgress?: (records: number) => void): Promise<VerifyReport> {
-    const say = ({ records }: { records: number }) => onProgress?.(records);
-    return this.#follow<{ records: number }, VerifyReport>('/v1/verify', signal, say);
+    const frames = this.#items<WalkFrame>('POST', '/v1/verify', { accept: FRAMES_TYPE, signal });
+    return verifyLines(walkOf(frames), onProgress);
   }
 
   forget(kind: string, shipper: string): Promise<{ records: number }> {
@@ -101,7 +108,9 @@ export class RemoteLog {
 
   /** Whoever ends the loop closes the connection, and with it ends the work on the other side. */
   dump(options: DumpOptions): AsyncGenerator<DumpItem> {
-    return this.#lines('GET', `/v1/dump?${queryOf(options)}`);
+    const path: `/v1/${string}` = `/v1/dump?${queryOf(options)}`;
+    if (options.quarantine) return this.#items('GET', path);
+    return dumpOf(this.#items<Passage>('GET', path, { accept: FRAMES_TYPE }), options);
   }
 
   /**
@@ -110,7 +119,8 @@ export class RemoteLog {
    */
   tail(options: TailOptions & { follow?: boolean }, signal?: AbortSignal): AsyncGenerator<ReadItem<object>> {
     const idleMs = options.follow ? Infinity : this.#idleMs;
-    return this.#lines('GET', `/v1/tail?${queryOf(options)}`, { idleMs, ...(signal && { signal }) });
+    const path: `/v1/${string}` = `/v1/tail?${queryOf(options)}`;
+    return itemsIn(this.#items<Passage>('GET', path, { accept: FRAMES_TYPE, idleMs, signal }));
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -125,7 +135,7 @@ export class RemoteLog {
     body?: object,
   ): Promise<Report> {
     const asked = { body, ...(signal && { signal }) };
-    const lines = this.#lines<ProgressLine<Progress, Report>>('POST', `${path}?progress=true`, asked);
+    const lines = this.#items<ProgressLine<Progress, Report>>('POST', `${path}?progress=true`, asked);
     for await (const line of lines) {
       if ('report' in line) return line.report;
       onProgress?.(line.progress);
@@ -134,28 +144,27 @@ export class RemoteLog {
   }
 
   async #call<T>(method: 'GET' | 'POST', path: `/v1/${string}`, body?: object): Promise<T> {
-    for await (const answer of this.#lines<T & object>(method, path, { body })) return answer;
+    for await (const answer of this.#items<T & object>(method, path, { body })) return answer;
     throw goneError();
   }
 
-  /** An answer's lines, each as JSON. What breaks on the way is told as a WalError, an abort as its reason. */
-  async *#lines<T extends object>(
+  /** What an answer holds, one by one. What breaks on the way is told as a WalError, an abort as its reason. */
+  async *#items<T extends object>(
     method: 'GET' | 'POST',
     path: `/v1/${string}`,
-    { body, signal = this.#signal, idleMs = this.#idleMs }: Partial<CallOptions> = {},
+    options: Partial<CallOptions> = {},
   ): AsyncGenerator<T> {
+    const { body, accept, idleMs = this.#idleMs } = options;
+    const signal = options.signal ?? this.#signal;
     let response: IncomingMessage | undefined;
     try {
-      response = await openAnswer(this.#dir, method, path, { body, signal, idleMs: this.#idleMs });
-      if (response.statusCode === 404 || response.statusCode === 405) throw otherVersion(`${method} ${path}`);
-      let rest = '';
-      for await (const part of partsOf(response, idleMs)) {
-        const lines = (rest + part).split('\n');
-        rest = lines.pop() ?? '';
-        for (const line of lines) yield itemOf<T>(line);
-      }
-      // A line that is cut off is none.
-      if (rest !== '' || !response.complete) throw goneError();
+      response = await openAnswer(this.#dir, method, path, { body, accept, signal, idleMs: this.#idleMs });
+      const { statusCode, headers } = response;
+      const type = headers['content-type'];
+      const isOther = accept !== undefined && statusCode === 200 && type !== undefined && type !== accept;
+      if (statusCode === 404 || statusCode === 405 || isOther) throw otherVersion(`${method} ${path}`);
+      yield* itemsOfFrames<T>(partsOf(response, idleMs), itemOf);
+      if (!response.complete) throw goneError();
     } catch (error) {
       signal?.throwIfAborted();
       if (error instanceof WalError) throw error;
@@ -177,6 +186,17 @@ export class RemoteLog {
       : `${holder} can't be asked: ${messageOf(error)}`;
     return new WalError('WAL_IO', message, { cause: error });
   }
+}
+
+/** A step of another process's walk over its log, and the last one. */
+type WalkFrame = { entry: Entry } | { report: VerifyReport };
+
+async function* walkOf(frames: AsyncIterable<WalkFrame>): Walk {
+  for await (const frame of frames) {
+    if ('report' in frame) return frame.report;
+    yield frame;
+  }
+  throw goneError();
 }
 
 function isHungUp(error: unknown): boolean {

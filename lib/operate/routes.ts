@@ -2,8 +2,12 @@
 
 import { WalError } from '../errors.js';
 import type { ImportOptions, ImportProgress, ImportReport } from '../import/import.js';
-import type { VerifyReport } from '../log/verify.js';
+import type { Walk } from '../log/verify.js';
+import { verifyLines } from '../log/verify.js';
+import type { Passage } from '../passage.js';
+import { jsonLinesOf } from '../passage.js';
 import type { ResendOptions } from '../quarantine.js';
+import type { ReadOptions } from '../reading.js';
 import type {
   CompactOptions,
   CompactProgress,
@@ -13,10 +17,11 @@ import type {
   ReplayOptions,
 } from '../reports.js';
 import type { ControlCall, Routes } from './control.js';
-import { LiveLines } from './control.js';
 import type { DumpOptions, DumpSource } from './dump.js';
-import { dumpItems } from './dump.js';
+import { dumpItems, dumpLinesOf, dumpPassages } from './dump.js';
 import { progressLines } from './progress.js';
+import { Rests } from './rests.js';
+import { Frames, LiveLines } from './stream.js';
 import type { FollowedLog, TailOptions } from './tail.js';
 import { tailItems } from './tail.js';
 
@@ -24,11 +29,16 @@ import { tailItems } from './tail.js';
 export interface RoutedWal extends DumpSource {
   evict(options: EvictOptions): Promise<EvictReport>;
   compact(options: CompactOptions): Promise<CompactReport>;
-  verify(options: { onProgress?: (records: number) => void }): Promise<VerifyReport>;
   forget(kind: string, shipper: string): Promise<{ records: number }>;
   replay(kind: string, options: ReplayOptions): Promise<{ records: number }>;
   resend(kind: string, options: ResendOptions): Promise<{ records: number }>;
   import(paths: readonly string[], options: ImportOptions): Promise<ImportReport>;
+}
+
+/** What they need of the log below: what is stored, as it is stored. */
+export interface StoredLog extends FollowedLog<Passage> {
+  /** Over all of it, for a `verify`. */
+  walk(): Promise<Walk>;
 }
 
 /** What the routes need of the shippers of an open log. */
@@ -39,30 +49,63 @@ export interface RoutedShippers {
 /** A timer above this would go off at once. */
 const DRAIN_MS_MAX = 2 ** 31 - 1;
 
-export function walRoutes(wal: RoutedWal, log: FollowedLog, shippers: RoutedShippers): Routes {
+export function walRoutes(wal: RoutedWal, log: StoredLog, shippers: RoutedShippers): Routes {
   return { ...looks(wal, log), ...upkeep(wal), ...moves(wal, shippers) };
 }
 
-/** What only looks. */
-function looks(wal: RoutedWal, log: FollowedLog): Routes {
+/** How long somebody who verifies may take nothing, in ms: a walk holds disk space back that was deleted. */
+const WALK_IDLE_MS_MAX = 30_000;
+
+/** What only looks. What takes long is read here and taken apart by whoever asked, where they can. */
+function looks(wal: RoutedWal, log: StoredLog): Routes {
+  const stored = {
+    stats: () => wal.stats(),
+    read(kind: string, options: ReadOptions) {
+      // Asked for its refusals alone: of an unknown kind, and once the log is about to close.
+      wal.read(kind, { limit: 1 });
+      return log.read(kind, options);
+    },
+    quarantined: (kind?: string) => wal.quarantined(kind),
+  };
   return {
     'GET /v1/stats': () => wal.stats(),
-    'GET /v1/dump': ({ query }) => dumpItems(wal, dumpOptionsOf(query)),
-    'GET /v1/tail': ({ query, signal: gone, closing }) => {
-      const following = query.get('follow') === 'true' ? { log, gone, closing } : undefined;
-      return tailItems(wal, tailOptionsOf(query), following);
+    'GET /v1/dump': ({ query, takesFrames }) => {
+      const options = dumpOptionsOf(query);
+      if (options.quarantine) return dumpItems(wal, options);
+      const passages = dumpPassages(stored, options);
+      return takesFrames ? new Frames(passages) : dumpLinesOf(passages, options);
     },
-    'POST /v1/verify': (call) =>
-      reported(call, { records: 0 }, (say) =>
-        wal.verify({
-          onProgress(records) {
-            // Nobody waits for the report any more: thrown here, it ends the walk.
-            call.signal.throwIfAborted();
-            say({ records });
-          },
+    'GET /v1/tail': ({ query, takesFrames, signal: gone, closing }) => {
+      const following = query.get('follow') === 'true' ? { log, gone, closing } : undefined;
+      const passages = tailItems<Passage>(stored, tailOptionsOf(query), following);
+      return takesFrames ? new Frames(passages) : tailLinesOf(passages);
+    },
+    'POST /v1/verify': async (call) => {
+      if (call.takesFrames) return new Frames(walked(await log.walk()), WALK_IDLE_MS_MAX);
+      const rests = new Rests();
+      return await reported(call, { records: 0 }, async (say) =>
+        verifyLines(await log.walk(), async (records) => {
+          // Nobody waits for the report any more: thrown here, it ends the walk.
+          call.signal.throwIfAborted();
+          say({ records });
+          await rests.take();
         }),
-      ),
+      );
+    },
   };
+}
+
+async function* walked(walk: Walk): AsyncGenerator<object> {
+  const report = yield* walk;
+  yield { report };
+}
+
+async function* tailLinesOf(
+  passages: AsyncIterable<Passage | undefined>,
+): AsyncGenerator<string | undefined> {
+  for await (const passage of passages) {
+    yield passage && (await jsonLinesOf(passage)).lines.join('\n');
+  }
 }
 
 /** What takes things away. */

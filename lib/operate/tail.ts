@@ -12,21 +12,29 @@ export interface TailOptions {
   lines?: number;
 }
 
-/** What a tail reads from. */
-export interface TailSource {
+/** What a tail reads from, by items or by passages. */
+export interface TailSource<Read extends Appended = ReadItem<object>> {
   stats(): WalStats;
-  read(kind: string, options: ReadOptions): AsyncGenerator<ReadItem<object>>;
+  read(kind: string, options: ReadOptions): AsyncGenerator<Read>;
+}
+
+/** Epoch ms. */
+interface Appended {
+  readonly appendedAt: number;
 }
 
 /** The log below, which can be read until it is closed: of the last records, everybody wants to know. */
-export interface FollowedLog extends Pick<TailSource, 'read'> {
+export interface FollowedLog<Read extends Appended = ReadItem<object>> extends Pick<
+  TailSource<Read>,
+  'read'
+> {
   /** Calls back after each commit. Returns how to end that. */
   onCommit(listener: () => void): () => void;
 }
 
 /** What it takes to go on behind the end. */
-export interface Following {
-  readonly log: FollowedLog;
+export interface Following<Read extends Appended = ReadItem<object>> {
+  readonly log: FollowedLog<Read>;
   /** Fires when nobody listens any more: ends at once. */
   readonly gone: AbortSignal;
   /** Fires when the log is about to close: what is durable then is still told. */
@@ -50,11 +58,11 @@ interface Stretch {
  *
  * @throws {WalError} `WAL_UNKNOWN_KIND`, `WAL_CONFIG`; at the call.
  */
-export function tailItems(
-  wal: TailSource,
+export function tailItems<Read extends Appended = ReadItem<object>>(
+  wal: TailSource<Read>,
   options: TailOptions = {},
-  following?: Following,
-): AsyncGenerator<TailItem> {
+  following?: Following<Read>,
+): AsyncGenerator<Read | undefined> {
   const { kind } = options;
   const lines = checkInteger('lines', options.lines ?? 10, 0);
   // Asked for its refusal of an unknown kind alone.
@@ -65,13 +73,13 @@ export function tailItems(
   return following ? follow(wal, kind, told, beginning, following) : merge(wal, beginning);
 }
 
-async function* follow(
-  wal: TailSource,
+async function* follow<Read extends Appended>(
+  wal: Pick<TailSource, 'stats'>,
   kind: string | undefined,
   told: Map<string, number>,
   beginning: Stretch[],
-  { log, gone, closing }: Following,
-): AsyncGenerator<TailItem> {
+  { log, gone, closing }: Following<Read>,
+): AsyncGenerator<Read | undefined> {
   const end = AbortSignal.any([gone, closing]);
   const wake = new Wake();
   const unsubscribe = log.onCommit(() => wake.notify());
@@ -96,7 +104,11 @@ async function* follow(
 }
 
 /** What each stream has behind what was told of it; told it is from now on. */
-function untold(wal: TailSource, kind: string | undefined, told: Map<string, number>): Stretch[] {
+function untold(
+  wal: Pick<TailSource, 'stats'>,
+  kind: string | undefined,
+  told: Map<string, number>,
+): Stretch[] {
   const stretches: Stretch[] = [];
   for (const [name, to] of endsOf(wal, kind)) {
     const from = (told.get(name) ?? 0) + 1;
@@ -107,19 +119,19 @@ function untold(wal: TailSource, kind: string | undefined, told: Map<string, num
   return stretches;
 }
 
-function endsOf(wal: TailSource, kind: string | undefined): [kind: string, lastSeq: number][] {
+function endsOf(wal: Pick<TailSource, 'stats'>, kind: string | undefined): [kind: string, lastSeq: number][] {
   return Object.entries(wal.stats().streams)
     .filter(([name]) => kind === undefined || name === kind)
     .map(([name, { lastSeq }]) => [name, lastSeq]);
 }
 
 /** Stretches of several streams as one, by when their items were appended. Holds one item of each. */
-async function* merge(
-  log: Pick<TailSource, 'read'>,
+async function* merge<Read extends Appended>(
+  log: Pick<TailSource<Read>, 'read'>,
   stretches: readonly Stretch[],
-): AsyncGenerator<ReadItem<object>> {
+): AsyncGenerator<Read> {
   const streams = stretches.map(({ kind, from, to }) => log.read(kind, { from, to }));
-  const heads = new Map<(typeof streams)[number], ReadItem<object>>();
+  const heads = new Map<(typeof streams)[number], Read>();
   const step = async (stream: (typeof streams)[number]) => {
     const next = await stream.next();
     if (next.done) heads.delete(stream);

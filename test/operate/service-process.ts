@@ -1,18 +1,21 @@
-// A service of its own: `service-process.ts VAR_DIR PER_SECOND FILL_MIB`. Fills its log, ships the audit stream to a
-// receiver that takes everything, and appends at a pace. Asked, it says how that goes.
+// A service of its own: `service-process.ts VAR_DIR PER_SECOND FILL_MIB FILL`. Fills its log, with `records` as it
+// appends them or with `noise`, ships the audit stream to a receiver that takes everything, and appends at a pace. Asked,
+// it says how that goes.
 
 import type { Batch } from '../../lib/index.js';
 import { Wal } from '../../lib/index.js';
 
 const TICK_MS = 10;
-const [varDir = '', perSecond = '0', fillMib = '0'] = process.argv.slice(2);
+const MIB = 1_048_576;
+const [varDir = '', perSecond = '0', fillMib = '0', fill = 'noise'] = process.argv.slice(2);
 
 export interface Pace {
   /** Records that were acknowledged since the last time, in so many seconds. */
   acknowledged: number;
   seconds: number;
-  /** Of one append, the median: ms. */
+  /** Of one append: the median, and what one in a hundred exceeds; ms. */
   latencyMs: number;
+  latencyP99Ms: number;
   /** The most memory that was seen: bytes. */
   rss: number;
   rejected: number;
@@ -21,10 +24,12 @@ export interface Pace {
 const wal = await Wal.open<Record<string, object>>({
   service: 'live',
   varDir,
-  maxBytes: 1_073_741_824,
+  maxBytes: 1024 * MIB,
   reserveBytes: 0,
   streams: {
-    audit: { keepDeliveredBytes: 1_073_741_824 },
+    // What is filled with records stays as large, however long it is appended to.
+    ...(fill === 'records' && { log: { maxBytes: Math.max(1, Number(fillMib)) * MIB } }),
+    audit: { keepDeliveredBytes: 1024 * MIB },
     spare: { whenFull: 'reject', shippers: ['default', 'given-up'] },
   },
 });
@@ -36,14 +41,22 @@ await wal.appendMany(
 );
 await wal.append('spare', { n: 1 });
 await wal.ship('audit', receiver, { lingerMs: 0 }).idle();
-for (let filled = 0; filled < Number(fillMib) * 1_048_576;) {
-  // Nothing that deflating makes smaller: that many bytes are stored.
-  const records = Array.from({ length: 500 }, () => ({
-    noise: crypto.getRandomValues(Buffer.alloc(3072)).toString('base64'),
-  }));
-  await wal.appendMany('log', records);
-  filled += 500 * 4096;
-}
+
+/** Records that come together, and what they have of bytes. */
+const FILLS: Record<string, { bytes: number; records: () => object[] }> = {
+  /** As many at a time as one tick brings. */
+  records: { bytes: 50 * 240, records: () => Array.from({ length: 50 }, (_, n) => ({ n, text })) },
+  /** Nothing that deflating makes smaller: that many bytes are stored. */
+  noise: {
+    bytes: 500 * 4096,
+    records: () =>
+      Array.from({ length: 500 }, () => ({
+        noise: crypto.getRandomValues(Buffer.alloc(3072)).toString('base64'),
+      })),
+  },
+};
+const { bytes, records } = FILLS[fill]!;
+for (let filled = 0; filled < Number(fillMib) * MIB; filled += bytes) await wal.appendMany('log', records());
 
 let acknowledged = 0;
 let rejected = 0;
@@ -58,6 +71,7 @@ function pace(): Pace {
     acknowledged,
     seconds: (now - since) / 1000,
     latencyMs: sorted[sorted.length >> 1] ?? 0,
+    latencyP99Ms: sorted[Math.floor(sorted.length * 0.99)] ?? 0,
     rss,
     rejected,
   };
@@ -80,5 +94,6 @@ setInterval(() => {
     );
   }
 }, TICK_MS);
+process.once('SIGTERM', () => process.exit());
 process.on('message', () => process.send?.(pace()));
 process.send?.({ dir: wal.dir });
