@@ -2,8 +2,8 @@
 // another name, fsynced, and renamed; so a file that has its name is whole, and the next one begins behind it.
 
 import type { FileHandle } from 'node:fs/promises';
-import { mkdir, open, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, open, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { Failure, isCode } from './errors.js';
 
 /** Of which log the folder has records: seqs of two logs must not continue each other. */
@@ -37,8 +37,7 @@ export class ExportFolder {
    * @throws {Failure} Another log's, or another process writes to it.
    */
   static async open(dir: string, log: ExportedLog): Promise<ExportFolder> {
-    // Records are nobody else's to read.
-    await mkdir(dir, { recursive: true, mode: 0o700 });
+    await makeFolder(dir);
     const last = new Map<string, string>();
     for (const name of (await readdir(dir)).toSorted()) {
       const kind = FILE_NAME.exec(name)?.[1];
@@ -69,6 +68,39 @@ export class ExportFolder {
   /** Begins a file whose first line is that of `seq`. */
   async begin(kind: string, seq: number): Promise<ExportFile> {
     return await ExportFile.begin(this.#dir, `${kind}-${String(seq).padStart(16, '0')}.ndjson`);
+  }
+}
+
+/**
+ * Makes a folder and those above it that are missing, one by one: where the system says that one is not there whose
+ * parent is, as below /proc, Node's own recursive way never ends.
+ *
+ * @throws {Failure}
+ */
+async function makeFolder(dir: string): Promise<void> {
+  try {
+    // Records are nobody else's to read.
+    await mkdir(dir, { mode: 0o700 });
+  } catch (error) {
+    if (isCode(error, 'EEXIST')) {
+      if ((await stat(dir)).isDirectory()) return;
+      throw new Failure(`can't export to ${dir}: it is no folder`);
+    }
+    const parent = dirname(dir);
+    const isMissing = isCode(error, 'ENOENT') && !(await isThere(parent));
+    if (!isMissing)
+      throw new Failure(`can't export to ${dir}: ${error instanceof Error ? error.message : String(error)}`);
+    await makeFolder(parent);
+    await makeFolder(dir);
+  }
+}
+
+async function isThere(path: string): Promise<boolean> {
+  try {
+    await stat(path);
+    return true;
+  } catch {
+    return false;
   }
 }
 

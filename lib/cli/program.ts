@@ -76,10 +76,19 @@ function heading(text: string): (program: Command) => void {
   return (program) => void program.commandsGroup(text);
 }
 
+/** Help of an unknown command would be all the help there is; without 'help', its line says that it is unknown. */
+function withoutVainHelp({ commands }: Command, argv: string[]): string[] {
+  const [node = '', script = '', command, name, ...rest] = argv;
+  if (command !== 'help' || name === undefined || name.startsWith('-')) return argv;
+  if (name === 'help') return [node, script, name];
+  return commands.some((known) => known.name() === name) ? argv : [node, script, name, ...rest];
+}
+
 /** Does what a command line says; never rejects. */
 export async function run(argv: string[]): Promise<ExitCode> {
   try {
-    await makeProgram().parseAsync(argv);
+    const program = makeProgram();
+    await program.parseAsync(withoutVainHelp(program, argv));
     return 0;
   } catch (error) {
     const line = errorLine(error);

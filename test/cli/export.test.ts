@@ -103,6 +103,24 @@ it('a log that was restored to an earlier state is no continuation; an unknown k
   });
 });
 
+it('a folder that can’t be made is one line; missing ones above it are made', async () => {
+  await withFolder(async (folder) => {
+    const log = { service: 'gateway', instance: 'main', logId: 'one' };
+    const refusal = async (dir: string) => (await rejection(ExportFolder.open(dir, log))).message;
+    await writeFile(join(folder, 'file'), '');
+    assert.is(
+      await refusal(join(folder, 'file')),
+      `can't export to ${join(folder, 'file')}: it is no folder`,
+    );
+    assert.match(await refusal(join(folder, 'file', 'below')), /^can't export to .*file\/below: .*ENOTDIR/);
+    await ExportFolder.open(join(folder, 'one', 'two', 'three'), log);
+    assert.equal(await readdir(join(folder, 'one', 'two')), ['three']);
+    // Where nothing can be made although its parent is there.
+    if (process.platform === 'linux')
+      assert.match(await refusal('/proc/none/here'), /^can't export to \/proc\/none: /);
+  });
+});
+
 it('a folder that is not to be gone on with is refused, and says why', async () => {
   await withFolder(async (dir) => {
     const log = { service: 'gateway', instance: 'main', logId: 'one' };

@@ -43,6 +43,7 @@ it('every command has --json, and a help with an example of it', () => {
 // What is wrong, and the one line that says so.
 const MISTAKES: [args: string[], says: RegExp][] = [
   [['serv'], /^nv-wal: unknown command 'serv' \(Did you mean serve\?\)$/],
+  [['help', 'serv'], /^nv-wal: unknown command 'serv' \(Did you mean serve\?\)$/],
   [['dump', '--dir', '/tmp', '--from', '9', '--to', '3'], /^nv-wal: expected --to \(3\)/],
   [['evict', '--dir', '/tmp', '--max-bytes', '12x'], /^nv-wal: option '--max-bytes <size>' argument '12x'/],
 ];
