@@ -1,6 +1,6 @@
 // The log at an address, whoever holds it: opened here, or asked of the process that works with it.
 
-import { constants, setPriority } from 'node:os';
+import { constants, getPriority, setPriority } from 'node:os';
 import { RemoteLog, WalError, dumpItems, tailItems } from '../index.js';
 import type {
   CompactOptions,
@@ -63,7 +63,7 @@ export async function remoteOf<T>(
     const remote = await RemoteLog.find(dir, { ...(signal && { signal }) });
     if (!remote) throw error;
     // It does its share of the work beside a service that is in a hurry; this is not.
-    setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
+    setPriority(Math.max(getPriority(), constants.priority.PRIORITY_BELOW_NORMAL));
     const { service, instance } = await remote.stats();
     if (under && (under.service !== service || under.instance !== instance)) {
       throw new Failure(
