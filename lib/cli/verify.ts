@@ -29,12 +29,7 @@ async function verify(address: LogAddress, signal: AbortSignal): Promise<VerifyR
   try {
     await using wal = await reachLog(address, signal);
     using shown = progress('verifying');
-    const report = await wal.verify(signal, (records) =>
-      shown.say(`verifying: ${counted(records, 'record')}`),
-    );
-    // The walk takes an interruption for a deviation.
-    if (signal.aborted) throw new Failure('interrupted');
-    return report;
+    return await wal.verify(signal, (records) => shown.say(`verifying: ${counted(records, 'record')}`));
   } catch (error) {
     // Too damaged to be opened is a deviation, too, and the one that most needs reporting.
     if (!(error instanceof WalError) || error.code !== 'WAL_CORRUPT') throw error;
