@@ -129,6 +129,17 @@ it('every metric is used, but those that ADR-0017 asks for and others tell bette
   assert.equal(unseen, ['wal_current_file', 'wal_current_offset', 'wal_cursor_offset']);
 });
 
+it('the legends of the dashboard say all that Grafana’s schema wants of one', async () => {
+  const { panels } = JSON.parse(await readFile(DASHBOARD, 'utf8')) as {
+    panels: { title: string; options: { legend?: object } }[];
+  };
+  for (const { title, options } of panels) {
+    if (!options.legend) continue;
+    const names = Object.keys(options.legend).toSorted();
+    assert.equal(names, ['calcs', 'displayMode', 'placement', 'showLegend'], title);
+  }
+});
+
 it('a query for what is not there is found', () => {
   assert.equal(missing({ expr: 'wal_backlog_record > 0', shown: [] }), ['wal_backlog_record']);
   assert.equal(missing({ expr: 'wal_disk_bytes{kind="log"}', shown: [] }), ['wal_disk_bytes{kind}']);
