@@ -23,7 +23,7 @@ export function frameOf(item: object): (string | Buffer)[] {
 /** Makes items of bytes as they come. `parse` makes an object of a line, or throws what the line tells of. */
 export async function* itemsOfFrames<T extends object>(
   parts: AsyncIterable<Buffer>,
-  parse: (line: string) => T & { bytes?: number },
+  parse: (line: string) => T,
 ): AsyncGenerator<T> {
   let rest: Buffer = Buffer.alloc(0);
   let waiting: Buffer[] = [];
@@ -40,10 +40,10 @@ export async function* itemsOfFrames<T extends object>(
         needed = rest.length + 1;
         break;
       }
-      const { bytes = 0, ...item } = parse(rest.toString('utf8', 0, end));
-      needed = end + 1 + bytes;
+      const item = parse(rest.toString('utf8', 0, end));
+      needed = end + 1 + bytesBehind(item);
       if (needed > rest.length) break;
-      yield withStored(item as unknown as T, rest.subarray(end + 1, needed));
+      yield withStored(item, rest.subarray(end + 1, needed));
       rest = rest.subarray(needed);
     }
     if (needed > FRAME_BYTES_MAX) throw new WalError('WAL_IO', `its answer is none: ${needed} bytes of one`);
@@ -54,6 +54,13 @@ export async function* itemsOfFrames<T extends object>(
   }
 }
 
+/** The bytes behind a line: only an entry has some, whatever else an answer calls so. */
+function bytesBehind(item: object): number {
+  return 'entry' in item && 'bytes' in item ? Number(item.bytes) : 0;
+}
+
 function withStored<T extends object>(item: T, stored: Buffer): T {
-  return 'entry' in item ? { ...item, entry: { ...(item.entry as object), stored } } : item;
+  if (!('entry' in item)) return item;
+  const { bytes: _, ...rest } = item as T & { bytes?: number };
+  return { ...rest, entry: { ...(item.entry as object), stored } } as unknown as T;
 }

@@ -43,6 +43,9 @@ export async function stream(
   result: AsyncIterable<unknown> | LiveLines | Frames,
 ): Promise<void> {
   const isFrames = result instanceof Frames;
+  // Gone already: it will not close once more.
+  if (response.destroyed) return;
+  response.on('error', () => {});
   response.writeHead(200, {
     'content-type': isFrames ? FRAMES_TYPE : 'application/x-ndjson',
     connection: 'close',
