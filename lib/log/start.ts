@@ -6,6 +6,7 @@ import { WalError, messageOf } from '../errors.js';
 import { databaseFolder, isFolder, readOwner, syncFolder } from './folder.js';
 import { entriesUpTo } from './keyspace.js';
 import type { Condition } from './leveldb/inspect.js';
+import { isEmpty } from './leveldb/inspect.js';
 import { makeRoom } from './leveldb/room.js';
 import type { StreamMarks } from './mark.js';
 import { isBefore } from './ledger.js';
@@ -220,19 +221,26 @@ async function repairOrRefuse(options: StartOptions, found: Damage, repaired: nu
 async function open({ dir, create }: StartOptions): Promise<Store> {
   const database = databaseFolder(dir);
   try {
-    const condition = await conditionOf(dir, 0);
+    const fresh = await isNew(dir);
     await setUnclean(dir);
-    const store = await openStore(database, condition.is === 'absent' && create !== undefined);
+    const store = await openStore(database, fresh && create !== undefined);
     // Not before it is open: whoever put the database aside meanwhile has seen this, or is seen here.
     if (await isInterrupted(dir)) {
       await store.close();
       throw new WalError('WAL_LOCKED', `${dir} is being worked on`);
     }
-    if (condition.is === 'absent') await syncFolder(dir);
+    if (fresh) await syncFolder(dir);
     return store;
   } catch (error) {
     throw (await isOthersWork(error, database)) ? await lockedError(dir, error) : error;
   }
+}
+
+/** Whether a log has no database yet: nothing of one is there, and no mark says that one was. */
+async function isNew(dir: string): Promise<boolean> {
+  const database = databaseFolder(dir);
+  if ((await isFolder(database)) && !(await isEmpty(database))) return false;
+  return (await readMark(dir)) === undefined;
 }
 
 /** Whether an error comes of somebody else who has the database open: files come and go then while they are looked at. */

@@ -16,13 +16,17 @@ export async function findTailDamage(store: Store, stream: Readonly<StreamState>
     store,
     stream,
     (entry) => entry.offset + entry.size <= stream.endOffset - TAIL_BYTES,
+    'end',
   );
   const found: Damage[] = [];
+  const bounds = { upTo: stream.lastSeq, recordsMax: 10_000, lineBytesMax: 4 * 1_048_576 };
+  let rows = 8;
   for (let after = from; after < stream.lastSeq;) {
-    const bounds = { upTo: stream.lastSeq, recordsMax: 10_000, lineBytesMax: 4 * 1_048_576 };
-    const { steps } = await readAfter(store, stream, after, { ...bounds, rows: 1000 });
-    for (const step of steps) if (step.is === 'damage') found.push(step.damage);
-    after = steps.at(-1)?.to ?? stream.lastSeq;
+    const chunk = await readAfter(store, stream, after, { ...bounds, rows });
+    for (const step of chunk.steps) if (step.is === 'damage') found.push(step.damage);
+    after = chunk.steps.at(-1)?.to ?? stream.lastSeq;
+    // Bounds are of lines, which are deflated here: reading on what the last chunk did not take is the most of it.
+    rows = Math.max(1, chunk.rows);
   }
   return found;
 }
