@@ -44,24 +44,35 @@ export async function offsetThrough(store: Scanned, stream: StreamState, seq: nu
   return (next?.offset ?? stream.endOffset) - noticed;
 }
 
+/** Seqs from an end of a stream at which a search looks first: about an entry's most. */
+const FIRST_STEP = 512;
+
 /**
  * The last seq of the last entry that `isWithin`; the head's seq where there is none. `isWithin` must hold for
- * all entries up to some place and for none behind it. A binary search: about as many seeks as the number of
- * seqs on disk has bits.
+ * all entries up to some place and for none behind it. It is looked for in steps that double, from the end of the
+ * stream that it is `near`, and then by halves: about twice as many seeks as its distance from there has bits,
+ * however much is stored.
  */
 export async function lastSeqWithin(
   store: Scanned,
   stream: StreamState,
   isWithin: (entry: Entry) => boolean,
+  near: 'head' | 'end' = 'head',
 ): Promise<number> {
   // Everything up to `low` lies within; nothing above `high` does.
   let low = stream.head.seq;
   let high = stream.lastSeq;
+  let step = FIRST_STEP;
+  let found = false;
   while (low < high) {
-    const middle = low + Math.floor((high - low) / 2);
-    const entry = await entryAfter(store, stream.kind, middle);
-    if (entry && isWithin(entry)) low = entry.lastSeq;
-    else high = Math.min(middle, (entry?.firstSeq ?? middle + 1) - 1);
+    const half = Math.floor((high - low) / 2);
+    const at = found || step >= half ? low + half : near === 'head' ? low + step : high - step;
+    const entry = await entryAfter(store, stream.kind, at);
+    const within = entry !== undefined && isWithin(entry);
+    if (within) low = entry.lastSeq;
+    else high = Math.min(at, (entry?.firstSeq ?? at + 1) - 1);
+    found ||= within === (near === 'end');
+    step *= 2;
   }
   return low;
 }

@@ -78,6 +78,7 @@ it('the last entry within a bound is the one that a walk from the head finds', a
     for (const isWithin of bounds) {
       const expected = entries.findLast((entry) => isWithin(entry))?.lastSeq ?? stream.head.seq;
       assert.is(await lastSeqWithin(log.store, stream, isWithin), expected);
+      assert.is(await lastSeqWithin(log.store, stream, isWithin, 'end'), expected);
     }
   });
 });
@@ -96,6 +97,30 @@ it('a place is found in a few seeks, however many entries there are', async () =
     assert.is(await lastSeqWithin(counting, log.stream(KIND), ({ lastSeq }) => lastSeq <= 137), 137);
     assert.ok(seeks <= 9, `${seeks} seeks`);
   });
+});
+
+it('a place near an end is found in as many seeks in a long stream as in a short one', async () => {
+  const counts: number[] = [];
+  for (const length of [200, 1000]) {
+    await withLog({}, async (log) => {
+      await appendEntries(log, KIND, Array<number>(length).fill(50));
+      const { store } = log;
+      const stream = log.stream(KIND);
+      let seeks = 0;
+      const counting = storeWith(store, {
+        scan: (...given) => {
+          seeks++;
+          return store.scan(...given);
+        },
+      });
+      assert.is(await lastSeqWithin(counting, stream, ({ lastSeq }) => lastSeq <= 2000), 2000);
+      const last = stream.lastSeq - 2000;
+      assert.is(await lastSeqWithin(counting, stream, ({ lastSeq }) => lastSeq <= last, 'end'), last);
+      counts.push(seeks);
+    });
+  }
+  const [short, long] = counts;
+  assert.is(long, short);
 });
 
 it('damaged entries are stepped over', async () => {
