@@ -14,7 +14,7 @@ import type { Damage } from './read.js';
 import type { Evictable } from './rehearsal.js';
 import type { Holding } from './retention.js';
 import { nextStep } from './retention.js';
-import { entryAfter, lastSeqWithin, offsetAfter, offsetThrough } from './seek.js';
+import { entryAfter, lastSeqWithin, likelySeqAt, offsetAfter, offsetThrough } from './seek.js';
 import type { Draft, StreamState } from './state.js';
 import { lowestCursor, noticedBytes, storedBytes } from './state.js';
 import { DELETES_MAX } from './trim.js';
@@ -146,7 +146,8 @@ async function seqToFree(log: Evictable, stream: StreamState, bytes: number): Pr
     const goneBefore = goneBytes - noticedBytes(stream, entry.firstSeq);
     return entry.offset + entry.size - stream.head.offset - heldBefore - goneBefore;
   };
-  let last = await lastSeqWithin(log.store, stream, (entry) => freeing(entry) < bytes);
+  const isWithin = (entry: Entry) => freeing(entry) < bytes;
+  let last = await lastSeqWithin(log.store, stream, isWithin, likelySeqAt(stream, bytes));
   // And the next one that nobody holds, so that it is enough, and at least one.
   for (;;) {
     const next = await entryAfter(log.store, stream.kind, last);

@@ -5,7 +5,7 @@ import type { Entry } from './entry.js';
 import { decodeEntry } from './entry.js';
 import { entriesAfter, keys } from './keyspace.js';
 import type { StreamState } from './state.js';
-import { noticedBytes } from './state.js';
+import { noticedBytes, storedBytes } from './state.js';
 import type { Store } from './store.js';
 
 /** What seeks look into. */
@@ -44,34 +44,43 @@ export async function offsetThrough(store: Scanned, stream: StreamState, seq: nu
   return (next?.offset ?? stream.endOffset) - noticed;
 }
 
-/** Seqs from an end of a stream at which a search looks first: about an entry's most. */
+/** Where in a stream so many of its stored bytes probably end, if records are about as large everywhere. */
+export function likelySeqAt(stream: StreamState, bytes: number): number {
+  const { head, lastSeq } = stream;
+  const share = Math.min(1, Math.max(0, bytes / Math.max(1, storedBytes(stream))));
+  return head.seq + Math.floor((lastSeq - head.seq) * share);
+}
+
+/** Seqs from the first place to the second that a search looks at: about an entry's most. */
 const FIRST_STEP = 512;
 
 /**
  * The last seq of the last entry that `isWithin`; the head's seq where there is none. `isWithin` must hold for
- * all entries up to some place and for none behind it. It is looked for in steps that double, from the end of the
- * stream that it is `near`, and then by halves: about twice as many seeks as its distance from there has bits,
- * however much is stored.
+ * all entries up to some place and for none behind it. It is looked for around `aim` in steps that double, and then by
+ * halves: about twice as many seeks as its distance from there has bits, however much is stored.
  */
 export async function lastSeqWithin(
   store: Scanned,
   stream: StreamState,
   isWithin: (entry: Entry) => boolean,
-  near: 'head' | 'end' = 'head',
+  aim = stream.head.seq,
 ): Promise<number> {
   // Everything up to `low` lies within; nothing above `high` does.
   let low = stream.head.seq;
   let high = stream.lastSeq;
+  let at = Math.max(low, Math.min(aim, high - 1));
   let step = FIRST_STEP;
-  let found = false;
+  let before: boolean | undefined;
+  let passed = false;
   while (low < high) {
-    const half = Math.floor((high - low) / 2);
-    const at = found || step >= half ? low + half : near === 'head' ? low + step : high - step;
     const entry = await entryAfter(store, stream.kind, at);
     const within = entry !== undefined && isWithin(entry);
     if (within) low = entry.lastSeq;
     else high = Math.min(at, (entry?.firstSeq ?? at + 1) - 1);
-    found ||= within === (near === 'end');
+    passed ||= before !== undefined && within !== before;
+    before = within;
+    const half = Math.floor((high - low) / 2);
+    at = passed || step >= half ? low + half : within ? low + step : high - step;
     step *= 2;
   }
   return low;

@@ -3,8 +3,9 @@
 
 import type { Damage } from './read.js';
 import { readAfter } from './read.js';
-import { lastSeqWithin } from './seek.js';
+import { lastSeqWithin, likelySeqAt } from './seek.js';
 import type { StreamState } from './state.js';
+import { storedBytes } from './state.js';
 import type { Store } from './store.js';
 
 /** Twice LevelDB's write buffer: what its last log files can hold. */
@@ -16,7 +17,7 @@ export async function findTailDamage(store: Store, stream: Readonly<StreamState>
     store,
     stream,
     (entry) => entry.offset + entry.size <= stream.endOffset - TAIL_BYTES,
-    'end',
+    likelySeqAt(stream, storedBytes(stream) - TAIL_BYTES),
   );
   const found: Damage[] = [];
   const bounds = { upTo: stream.lastSeq, recordsMax: 10_000, lineBytesMax: 4 * 1_048_576 };

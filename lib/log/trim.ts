@@ -7,7 +7,7 @@ import type { KeyRange } from './keyspace.js';
 import { entriesAfter, entriesUpTo, keys, seqOfKey } from './keyspace.js';
 import type { Log } from './log.js';
 import { trim } from './operations.js';
-import { lastSeqWithin, offsetAfter, offsetThrough } from './seek.js';
+import { lastSeqWithin, likelySeqAt, offsetAfter, offsetThrough } from './seek.js';
 import type { StreamState } from './state.js';
 import { lowestCursor, storedBytes } from './state.js';
 import type { Handle } from './handle.js';
@@ -185,7 +185,8 @@ export class Trimmer {
     // In steps of a sixteenth: one entry at a time would be a commit and a few seeks for each.
     if (keptFrom - stream.head.offset < keep / 16) return stream.head.seq;
     const within = (entry: Entry) => entry.offset + entry.size <= keptFrom && entry.lastSeq <= lowest;
-    return await lastSeqWithin(this.#store, stream, within);
+    const aim = likelySeqAt(stream, keptFrom - stream.head.offset);
+    return await lastSeqWithin(this.#store, stream, within, aim);
   }
 
   async #compact(stream: StreamState): Promise<void> {
