@@ -11,7 +11,7 @@ import type { Cycle } from './job.js';
 const LOG_BYTES_MAX = 64 * 2 ** 30;
 const PRODUCERS = 1024;
 export const TOGETHER = 500;
-const STATS_CALLS = 5000;
+const STATS_CALLS = 20_000;
 /** Of what takes next to no time: their median counts. */
 const ROUNDS = 9;
 const DUMPED = 100;

@@ -31,7 +31,6 @@ export async function runGrowth(extent: GrowthExtent, { modules, dir, tell }: Wh
   const empty = await Subject.start(modules, join(dir, 'growth-empty'));
   const logs: { subject: Subject; backlog: number; filled: Filled; cycles: Cycle[] }[] = [];
   try {
-    await empty.ask({ is: 'open' }, 'opened');
     for (const backlog of extent.backlogs) {
       tell(`growth: a backlog of ${backlog.toLocaleString('en')} …`);
       const subject = await Subject.start(modules, join(dir, `growth-${backlog}`));
@@ -42,12 +41,15 @@ export async function runGrowth(extent: GrowthExtent, { modules, dir, tell }: Wh
       log.filled = { diskBytes, wireBytes };
     }
     const emptyOpenMs: number[] = [];
-    for (let n = 0; n < extent.cycles; n++) {
-      tell(`growth: cycle ${n + 1} of ${extent.cycles} …`);
-      emptyOpenMs.push((await empty.ask({ is: 'open' }, 'opened')).openMs);
+    // The first does not count: a process that has filled millions is warm, one that has filled little is not.
+    for (let n = 0; n <= extent.cycles; n++) {
+      tell(n === 0 ? 'growth: warming up …' : `growth: cycle ${n} of ${extent.cycles} …`);
+      const { openMs } = await empty.ask({ is: 'open' }, 'opened');
+      if (n > 0) emptyOpenMs.push(openMs);
       for (const { subject, backlog, cycles } of n % 2 === 0 ? logs : logs.toReversed()) {
         const request = { is: 'cycle', sinkUrl, backlog, work: extent.work } as const;
-        cycles.push((await subject.ask(request, 'worked')).cycle);
+        const { cycle } = await subject.ask(request, 'worked');
+        if (n > 0) cycles.push(cycle);
       }
     }
     const at: GrowthAt[] = [];
