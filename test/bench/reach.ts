@@ -1,6 +1,6 @@
 // What the library is meant to reach, and whether it did. Pure.
 
-import type { Cycle, Growth } from './growth/job.js';
+import type { Cycle, Day, Growth } from './growth/job.js';
 import { CONTENDERS, METRICS } from './names.js';
 import type { Report } from './report.js';
 import type { Result } from './run.js';
@@ -29,6 +29,8 @@ const STORED_MAX = 0.25;
 const GROWTH_MIN = 0.9;
 const OPEN_OVER_EMPTY_MS_MAX = 100;
 const RSS_OVER_MIB_MAX = 100;
+/** As in the soak: what compactions write before they delete what they have read. */
+const DISK_OVER_MIB_MAX = 32;
 
 /** Work whose pace must not depend on the backlog: higher is better. */
 const PACES: Readonly<Record<string, (cycle: Cycle) => number>> = {
@@ -39,9 +41,9 @@ const PACES: Readonly<Record<string, (cycle: Cycle) => number>> = {
   'dump of the last 100': ({ dumpMs }) => 1 / dumpMs,
 };
 
-export function reachOf({ results, growth }: Report): Reach[] {
+export function reachOf({ results, growth, day }: Report): Reach[] {
   const goals = results.flatMap((result) => result.workload.goals.map((goal) => reachOfGoal(result, goal)));
-  return [...goals, ...(growth ? reachOfGrowth(growth) : [])];
+  return [...goals, ...(growth ? reachOfGrowth(growth) : []), ...(day ? reachOfDay(day) : [])];
 }
 
 export function verdictOf({ wanted, spread }: Reach): Verdict {
@@ -104,6 +106,29 @@ export function reachOfGrowth({ at, emptyOpenMs }: Growth): Reach[] {
       digits: 2,
       wanted: { atMost: STORED_MAX },
       spread: spreadOf([largest.diskBytes / largest.wireBytes]),
+    },
+  ];
+}
+
+/** That all of it is accounted for is checked where it is measured. */
+export function reachOfDay({ samples, maxBytes }: Day): Reach[] {
+  const [first] = samples;
+  if (!first) return [];
+  const mostMib = (of: (sample: Day['samples'][number]) => number) => Math.max(...samples.map(of)) / MIB;
+  return [
+    {
+      what: 'disk in a day with an outage',
+      unit: 'MiB over the budget',
+      digits: 0,
+      wanted: { atMost: DISK_OVER_MIB_MAX },
+      spread: spreadOf([mostMib(({ diskBytes }) => diskBytes - maxBytes)]),
+    },
+    {
+      what: 'memory in a day with an outage',
+      unit: 'MiB over the first hour',
+      digits: 0,
+      wanted: { atMost: RSS_OVER_MIB_MAX },
+      spread: spreadOf([mostMib(({ rssBytes }) => rssBytes - first.rssBytes)]),
     },
   ];
 }
