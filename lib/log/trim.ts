@@ -17,6 +17,11 @@ import { freeBytes } from './reserve.js';
 export const DELETES_MAX = 5000;
 /** Bytes deleted from all streams before a range is compacted: smaller steps compact most of the time, larger ones overshoot. */
 const STEP_BYTES = 4 * 1_048_576;
+/**
+ * Or this share of what is stored, where that is more: what is deleted spans, with the keys that stand behind all
+ * entries, LevelDB's whole first level, so that each step also writes the newest 10 MiB of a large log anew.
+ */
+const STEP_SHARE = 1 / 64;
 /** Bytes of entries that are compacted at once where somebody waits for all of it. */
 const PIECE_BYTES = 16 * 1_048_576;
 const EVERYTHING: KeyRange = { gte: '!', lt: '"' };
@@ -122,14 +127,16 @@ export class Trimmer {
 
   #nextKind(): string | undefined {
     let deleted = 0;
+    let stored = 0;
     let most: { kind: string; deleted: number } | undefined;
     for (const stream of this.#log.streams.values()) {
       if (this.#canTrim(stream)) return stream.kind;
       const own = this.#deletedSince(stream);
       deleted += own;
+      stored += storedBytes(stream);
       if (own > (most?.deleted ?? 0)) most = { kind: stream.kind, deleted: own };
     }
-    return deleted >= STEP_BYTES ? most?.kind : undefined;
+    return deleted >= Math.max(STEP_BYTES, stored * STEP_SHARE) ? most?.kind : undefined;
   }
 
   /** Bytes deleted since the last compaction. */
