@@ -1,5 +1,6 @@
 // The process that holds one log of growth: `growth/subject.js`. Takes requests from its parent, one at a time.
 
+import type { LogRecord } from '../../../lib/index.js';
 import { messageOf } from '../../../lib/errors.js';
 import { fill } from '../contenders/wal.js';
 import { roomOf } from '../measure.js';
@@ -11,15 +12,17 @@ import type { GrowthReply, GrowthRequest } from './job.js';
 
 const RECORDS = 8192;
 
-const records = makeRecords(RECORDS);
+let made: LogRecord[] | undefined;
+/** Made when they are needed: a process that drains needs none, and its memory is measured. */
+const records = () => (made ??= makeRecords(RECORDS));
 
 async function answer(request: GrowthRequest): Promise<GrowthReply> {
   switch (request.is) {
     case 'fill': {
       const log = await openLarge(request.dir);
-      await fill(log, records, request.records, TOGETHER);
+      await fill(log, records(), request.records, TOGETHER);
       await log.close();
-      const wireBytes = wireBytesPerRecord(records) * request.records;
+      const wireBytes = wireBytesPerRecord(records()) * request.records;
       return { is: 'filled', diskBytes: await roomOf(request.dir), wireBytes };
     }
     case 'open': {
@@ -28,11 +31,11 @@ async function answer(request: GrowthRequest): Promise<GrowthReply> {
       return { is: 'opened', openMs };
     }
     case 'cycle':
-      return { is: 'worked', cycle: await work(request, records) };
+      return { is: 'worked', cycle: await work(request, records()) };
     case 'drain':
       return { is: 'drained', drain: await drain(request.dir, request.sinkUrl) };
     case 'day':
-      return { is: 'lived', day: await live(request, records) };
+      return { is: 'lived', day: await live(request, records()) };
     default:
       return request satisfies never;
   }
