@@ -21,7 +21,7 @@ const STEP_BYTES = 4 * 1_048_576;
  * Or this share of what is stored, where that is more: what is deleted spans, with the keys that stand behind all
  * entries, LevelDB's whole first level, so that each step also writes the newest 10 MiB of a large log anew.
  */
-const STEP_SHARE = 1 / 64;
+const STEP_SHARE = 1 / 32;
 /** Bytes of entries that are compacted at once where somebody waits for all of it. */
 const PIECE_BYTES = 16 * 1_048_576;
 const EVERYTHING: KeyRange = { gte: '!', lt: '"' };
