@@ -18,10 +18,12 @@ export const DELETES_MAX = 5000;
 /** Bytes deleted from all streams before a range is compacted: smaller steps compact most of the time, larger ones overshoot. */
 const STEP_BYTES = 4 * 1_048_576;
 /**
- * Or this share of what is stored, where that is more: what is deleted spans, with the keys that stand behind all
- * entries, LevelDB's whole first level, so that each step also writes the newest 10 MiB of a large log anew.
+ * And this share of what is stored beyond 256 MiB: what is deleted spans, with the keys that stand behind all entries,
+ * LevelDB's whole first level, so that each step also writes the newest 10 MiB of a large log anew. In smaller logs,
+ * larger steps overshoot: with 8 MiB a log of 256 was 84 MiB larger for a moment.
  */
-const STEP_SHARE = 1 / 32;
+const LARGE_BYTES = 268_435_456;
+const LARGE_SHARE = 1 / 32;
 /** Bytes of entries that are compacted at once where somebody waits for all of it. */
 const PIECE_BYTES = 16 * 1_048_576;
 const EVERYTHING: KeyRange = { gte: '!', lt: '"' };
@@ -136,7 +138,8 @@ export class Trimmer {
       stored += storedBytes(stream);
       if (own > (most?.deleted ?? 0)) most = { kind: stream.kind, deleted: own };
     }
-    return deleted >= Math.max(STEP_BYTES, stored * STEP_SHARE) ? most?.kind : undefined;
+    const step = STEP_BYTES + Math.max(0, stored - LARGE_BYTES) * LARGE_SHARE;
+    return deleted >= step ? most?.kind : undefined;
   }
 
   /** Bytes deleted since the last compaction. */
