@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import pg from 'pg';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { createIngestHandler, openLevelStore, openPostgresStore } from '../../lib/ingest/index.js';
@@ -69,9 +70,11 @@ async function seqsIn(store: IngestStore): Promise<Set<number>> {
 interface Place {
   at: string;
   open: () => Promise<IngestStore>;
+  /** Resolves when nobody writes for the killed process any more. */
+  quiet?: () => Promise<void>;
 }
 
-async function killedInTheMiddle({ at, open }: Place, kills: number): Promise<void> {
+async function killedInTheMiddle({ at, open, quiet }: Place, kills: number): Promise<void> {
   const size = 50;
   const answered = new Set<number>();
   let next = 0;
@@ -92,6 +95,7 @@ async function killedInTheMiddle({ at, open }: Place, kills: number): Promise<vo
       // What fetch says of a connection that broke; anything else is a claim that failed.
       for (const end of ends) assert.instance((end as PromiseRejectedResult).reason, TypeError);
     });
+    await quiet?.();
     await using store = await open();
     const stored = await seqsIn(store);
     assert.is(await store.count('audit'), stored.size);
@@ -114,6 +118,18 @@ async function killedInTheMiddle({ at, open }: Place, kills: number): Promise<vo
   }
 }
 
+/** The server ends what a client had begun when it was killed, and only then finds that nobody is there. */
+async function aloneAt(url: string): Promise<void> {
+  const client = new pg.Client(url);
+  await client.connect();
+  try {
+    const others = `SELECT FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()`;
+    while ((await client.query(others)).rowCount !== 0);
+  } finally {
+    await client.end();
+  }
+}
+
 it('what was answered with 200 is there after a SIGKILL, and is a duplicate when it comes again', async () => {
   await withFolder(async (folder) => {
     const at = join(folder, 'store');
@@ -125,7 +141,7 @@ skipIf(it, postgresMissing)('the same holds for a receiver whose store is Postgr
   const server = await startPostgres();
   try {
     const at = server.url;
-    await killedInTheMiddle({ at, open: () => openPostgresStore(at) }, 1);
+    await killedInTheMiddle({ at, open: () => openPostgresStore(at), quiet: () => aloneAt(at) }, 1);
   } finally {
     await server.stop();
   }
