@@ -1,25 +1,19 @@
 // The one writer: every change of the disk is an operation in the next commit, and one commit is in flight.
 //
-// What arrives while a commit syncs forms the next: natural batching, no timer, no added latency. As soon as enough
-// has come to fill an entry it is encoded, and deflated on the thread pool while more comes and commits before it sync,
-// so that neither the thread, the pool nor the disk waits for the others.
+// What arrives while a commit syncs forms the next: natural batching, no timer, no added latency. A large
+// group is deflated on the thread pool while the commit before it syncs, so that neither waits for the other.
 
 import { WalError, messageOf } from '../errors.js';
 import { Alarm } from './alarm.js';
 import type { Append, Appended } from './encode.js';
-import { ENTRY_BYTES, Numbers } from './encode.js';
-import type { AppendRequest, Apply, Operation } from './queue.js';
-import { KEYS_MAX, Queue, appendOperation } from './queue.js';
+import { DEFLATE_BYTES_MIN, encodeAppends } from './encode.js';
+import type { AppendOperation, AppendRequest, Apply, Operation } from './queue.js';
+import { Queue, appendOperation, tell } from './queue.js';
 import type { Streams } from './state.js';
 import { Draft } from './state.js';
-import { Teller } from './teller.js';
-import { Unit, areWorthWriting, bytesOf } from './unit.js';
 import type { Gate, WriterContext } from './writer-context.js';
 
-/** Bytes of lines that one commit takes, unless a single append has more; and that are encoded ahead of it. */
-const COMMIT_BYTES_MAX = 4 * 1_048_576;
-
-/** A commit: what to write, and whom to tell. */
+/** A commit that is encoded: what to write, and whom to tell. */
 interface Prepared {
   readonly draft: Draft;
   /** What waits for it. */
@@ -35,32 +29,33 @@ type Phase =
 
 export type { Gate, Settled, WriterContext } from './writer-context.js';
 
-const NEVER_MS = 2 ** 30;
+/** Never comes: 12 days. */
+const TIMER_MS = 2 ** 30;
 
 export class Writer {
   readonly #context: WriterContext;
   readonly #queue = new Queue();
   /** Rings when the first of those that wait for company has waited long enough. */
   readonly #alarm: Alarm;
-  /** What is on disk. */
+  /** What is on disk, and with what is being prepared and written taken in. */
   #durable: Streams;
-  /** The seqs given on top of that. */
-  #numbers: Numbers;
+  #latest: Streams;
   #phase: Phase = { at: 'open' };
   #gate: Gate = { at: 'open' };
-  /** What is encoded and not being written yet, in order. */
-  #units: Unit[] = [];
+  #preparing = false;
+  /** Counts how often writing began again from what is on disk: what was prepared before is void. */
+  #epoch = 0;
+  #ready: Prepared | undefined;
   #writing: Prepared | undefined;
-  readonly #teller = new Teller(() => this.#schedule());
   #scheduled = false;
   #closing = false;
   #idleWaiters: (() => void)[] = [];
   /** Keeps the process alive while anything waits: a clock's timers do not, and after a rejected write one is waited for. */
-  readonly #alive = setInterval(() => {}, NEVER_MS).unref();
+  readonly #alive = setInterval(() => {}, TIMER_MS).unref();
 
   constructor(streams: Streams, context: WriterContext) {
     this.#durable = streams;
-    this.#numbers = new Numbers(streams);
+    this.#latest = streams;
     this.#context = context;
     this.#alarm = new Alarm(context.clock, () => this.#schedule());
   }
@@ -102,8 +97,6 @@ export class Writer {
     const operation = appendOperation(request, dueAt);
     this.checkRoom(operation.records, operation.bytes);
     this.#queue.push(operation);
-    // Not a turn later: those who were just told come one by one, and what came first is deflated meanwhile.
-    this.#encodeAhead();
     this.#schedule();
   }
 
@@ -156,7 +149,7 @@ export class Writer {
   }
 
   get #idle(): boolean {
-    return this.#queue.length + this.#units.length + this.#teller.length === 0 && !this.#writing;
+    return this.#queue.length === 0 && !this.#preparing && !this.#ready && !this.#writing;
   }
 
   #checkOpen(): void {
@@ -182,71 +175,64 @@ export class Writer {
       return;
     }
     if (this.#phase.at !== 'open') return;
-    this.#encodeAhead();
-    this.#writeReady();
-    // While anything is on its way, what is not enough to be encoded ahead waits for company.
-    if (this.#writing || this.#units.length > 0) return;
+    if (this.#ready && !this.#writing) this.#write(this.#ready);
+    if (this.#preparing || this.#ready || this.#queue.length === 0) return;
+    // While a commit syncs, only a group that is worth deflating starts early; a small one waits for company.
+    if (this.#writing && this.#queue.queuedBytes < DEFLATE_BYTES_MIN) return;
     const appends = this.#gate.at === 'open';
     if (!this.#alarm.hasCome(this.#queue.dueAt(appends))) return;
-    while (bytesOf(this.#units) < COMMIT_BYTES_MAX && this.#encode(appends));
-    this.#writeReady();
+    const countMax = this.#writing ? Infinity : this.#queue.share;
+    this.#prepare(this.#queue.take(appends, countMax));
   }
 
-  /** Encodes what fills entries, as far as a commit reaches. */
-  #encodeAhead(): void {
-    if (this.#phase.at !== 'open' || this.#gate.at !== 'open') return;
-    while (this.#queue.queuedBytes >= ENTRY_BYTES && bytesOf(this.#units) < COMMIT_BYTES_MAX)
-      this.#encode(true);
-  }
-
-  /** The next operations, if there are any. */
-  #encode(appends: boolean): boolean {
-    const operations = this.#queue.take(appends, ENTRY_BYTES);
-    if (operations.length === 0) return false;
-    const { clock, writerId } = this.#context;
-    const unit = new Unit(operations, this.#numbers, writerId(), clock.now());
-    this.#units.push(unit);
-    unit.finish(() => this.#schedule());
-    return true;
-  }
-
-  #writeReady(): void {
-    if (this.#phase.at !== 'open' || this.#writing) return;
-    const bytesMax = Math.min(this.#queue.waitingBytes, COMMIT_BYTES_MAX);
-    if (areWorthWriting(this.#units, bytesMax)) this.#write(this.#compose());
-  }
-
-  /** Takes what is ready into one draft; operations that throw are rejected alone. */
-  #compose(): Prepared {
-    const draft = new Draft(this.#durable);
-    const operations: Operation[] = [];
-    let [bytes, keys] = [0, 0];
-    for (let unit = this.#units[0]; unit?.isReady; unit = this.#units[0]) {
-      bytes += unit.bytes;
-      keys += unit.keys;
-      if (operations.length > 0 && (bytes > COMMIT_BYTES_MAX || keys > KEYS_MAX)) break;
-      this.#units.shift();
-      const thrown = unit.apply(draft);
-      for (const operation of unit.operations) {
-        const error = thrown.get(operation);
-        if (error) this.#reject([operation], error);
-        else operations.push(operation);
-        // The seqs of what is behind it are none any more.
-        if (error && operation.is === 'append') this.#renumber(draft.streams);
+  /** Applies and encodes operations; those that throw are rejected alone. */
+  #prepare(operations: readonly Operation[]): void {
+    const draft = new Draft(this.#latest);
+    const changing: Operation[] = [];
+    const appending: AppendOperation[] = [];
+    for (const operation of operations) {
+      try {
+        if (operation.is === 'append') {
+          operation.also?.(draft);
+          appending.push(operation);
+        } else {
+          operation.result = operation.apply(draft);
+          changing.push(operation);
+        }
+      } catch (error) {
+        this.#reject([operation], error as Error);
       }
     }
-    return { draft, operations };
+    const epoch = this.#epoch;
+    const finish = (appended: readonly Appended[]) => {
+      this.#preparing = false;
+      const prepared = [...changing, ...appending];
+      if (epoch !== this.#epoch) return this.#prepareAgain(prepared);
+      let from = 0;
+      for (const operation of appending) {
+        operation.places = appended.slice(from, (from += operation.appends.length));
+      }
+      this.#latest = draft.streams;
+      this.#ready = { draft, operations: prepared };
+      this.#next();
+    };
+    const { clock, writerId } = this.#context;
+    const appends = appending.flatMap((operation) => operation.appends);
+    this.#preparing = true;
+    const encoded = encodeAppends(draft, appends, writerId(), clock.now());
+    if (encoded instanceof Promise) void encoded.then(finish);
+    else finish(encoded);
   }
 
-  /** What is encoded goes back to the queue: what it was numbered after will not be there. */
-  #renumber(streams: Streams): void {
-    this.#numbers = new Numbers(streams);
-    this.#queue.putBack(this.#units.splice(0).flatMap(({ operations }) => operations));
-    if (this.#gate.at === 'refusing') this.#reject(this.#queue.remove('appends'), this.#gate.error());
+  /** What was prepared on a state that is not there any more. */
+  #prepareAgain(operations: readonly Operation[]): void {
+    if (this.#phase.at === 'failed') this.#reject(operations, this.#phase.error);
+    else this.#queue.putBack(operations);
     this.#schedule();
   }
 
   #write(prepared: Prepared): void {
+    this.#ready = undefined;
     this.#writing = prepared;
     const { changes } = prepared.draft;
     const written = changes.size === 0 ? Promise.resolve() : this.#context.write(changes);
@@ -258,16 +244,17 @@ export class Writer {
 
   #written(prepared: Prepared): void {
     this.#writing = undefined;
-    const { draft, operations } = prepared;
-    this.#know(draft.streams, draft.changedKinds);
-    // What is ready goes to the disk first: those who are told make work for the thread.
-    this.#writeReady();
-    this.#tell(operations);
+    this.#take(prepared);
+    // What is ready goes to the disk at once; a new group waits a turn for those who were just told.
+    if (this.#ready && this.#phase.at === 'open') this.#write(this.#ready);
+    this.#schedule();
   }
 
-  #tell(operations: readonly Operation[]): void {
+  /** What was written is the state now, unless it was repaired since. */
+  #take({ draft, operations }: Prepared, repaired?: Streams): void {
     this.#queue.release(operations);
-    this.#teller.tell(operations);
+    this.#know(repaired ?? draft.streams, repaired ? [...repaired.keys()] : draft.changedKinds);
+    for (const operation of operations) tell(operation);
   }
 
   #know(streams: Streams, changedKinds: readonly string[]): void {
@@ -290,13 +277,15 @@ export class Writer {
       const unknown = new WalError('WAL_IO', `the disk refused a commit: ${messageOf(error)}`, {
         cause: error,
       });
-      const { operations } = prepared;
-      prepared.operations = operations.filter((operation) => operation.is === 'change');
-      this.#reject(
-        operations.filter((operation) => operation.is === 'append'),
-        unknown,
-      );
-      this.#renumber(this.#durable);
+      for (const commit of [prepared, this.#ready]) {
+        if (!commit) continue;
+        const { operations } = commit;
+        commit.operations = operations.filter((operation) => operation.is === 'change');
+        this.#reject(
+          operations.filter((operation) => operation.is === 'append'),
+          unknown,
+        );
+      }
     };
     try {
       let settled = await this.#context.settle(changes, error, giveUp);
@@ -319,14 +308,21 @@ export class Writer {
 
   /** Goes on from what is on disk, after appends that held a seq were rejected. */
   #resume(prepared: Prepared, isThere: boolean, streams?: Streams): void {
-    this.#writing = undefined;
-    const { draft, operations } = prepared;
-    if (streams) this.#know(streams, [...streams.keys()]);
-    else if (isThere) this.#know(draft.streams, draft.changedKinds);
-    if (isThere) this.#tell(operations);
-    else this.#queue.putBack(operations);
-    this.#renumber(this.#durable);
+    const again = [...(this.#ready?.operations ?? [])];
+    if (isThere) this.#take(prepared, streams);
+    else again.unshift(...prepared.operations);
+    if (streams && !isThere) this.#know(streams, [...streams.keys()]);
+    this.#queue.putBack(again);
+    this.#startOver();
     this.#context.renewWriterId();
+    this.#schedule();
+  }
+
+  #startOver(): void {
+    this.#epoch++;
+    this.#ready = undefined;
+    this.#writing = undefined;
+    this.#latest = this.#durable;
   }
 
   /** The end of writing: everything that waits is rejected. With a seq, its fate is unknown. */
@@ -336,10 +332,9 @@ export class Writer {
         ? cause
         : new WalError('WAL_IO', `the disk refused a commit: ${messageOf(cause)}`, { cause });
     this.#phase = { at: 'failed', error };
-    const writing = this.#writing?.operations ?? [];
-    const encoded = this.#units.splice(0).flatMap(({ operations }) => operations);
-    this.#writing = undefined;
-    this.#reject([...writing, ...encoded, ...this.#queue.remove('all')], error);
+    const held = [...(this.#writing?.operations ?? []), ...(this.#ready?.operations ?? [])];
+    this.#reject([...held, ...this.#queue.remove('all')], error);
+    this.#startOver();
     this.#schedule();
   }
 

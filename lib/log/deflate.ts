@@ -5,10 +5,10 @@ import type { DeflateRaw } from 'node:zlib';
 import zlib from 'node:zlib';
 
 /**
- * At the same time at most: half of the threads that libuv has by default. What is written to the disk needs one, and
+ * At the same time at most: one less than libuv has threads by default. What is written to the disk needs one, and
  * would wait behind what is deflated for later.
  */
-const RUNNING_MAX = 2;
+const RUNNING_MAX = 3;
 /** What zlib writes to, piece after piece; where it is full, a piece needs another hop to the thread pool. */
 const OUTPUT_BYTES = 524_288;
 /** 8 KiB of window: what repeats in a log's lines repeats nearby. */

@@ -2,10 +2,15 @@
 
 import { WalError } from '../errors.js';
 import type { Append, Appended } from './encode.js';
+import { DEFLATE_BYTES_MIN } from './encode.js';
 import type { Draft } from './state.js';
 
+/** Bytes of lines that one commit takes, unless a single append has more. */
+const COMMIT_BYTES_MAX = 4 * 1_048_576;
 /** Changes of keys that one commit takes, unless a single operation has more. */
-export const KEYS_MAX = 5000;
+const COMMIT_KEYS_MAX = 5000;
+/** Bytes of lines of which each half is worth deflating: with fewer, what each commit costs by itself is what counts. */
+const HALVED_BYTES_MIN = 2 * DEFLATE_BYTES_MIN;
 /** Records and bytes of lines that may wait for the disk; beyond, an append is refused. */
 export const WAITING_RECORDS_MAX = 100_000;
 export const WAITING_BYTES_MAX = 64 * 1_048_576;
@@ -63,6 +68,12 @@ export function appendOperation(request: AppendRequest, dueAt: number): AppendOp
   return { is: 'append', appends, bytes, keys: 0, records, dueAt, also, places: [], resolve, reject };
 }
 
+/** Tells whoever waits for it that it is on disk. */
+export function tell(operation: Operation): void {
+  if (operation.is === 'append') operation.resolve(operation.places);
+  else operation.resolve(operation.result);
+}
+
 export class Queue {
   #operations: Operation[] = [];
   #queuedBytes = 0;
@@ -110,31 +121,30 @@ export class Queue {
   }
 
   /**
-   * The next operations, in order: so many bytes of lines, unless a single operation has more; without `appends`,
-   * those stay where they are. One with other changes comes alone: it may throw, and then nothing else is to.
+   * Operations that an idle disk is given of many: half. Producers that wait for their acknowledgements come all at
+   * once, and would be deflated, synced and told all at once; in two halves, one is deflated while the other syncs.
    */
-  take(appends: boolean, bytesMax: number): Operation[] {
+  get share(): number {
+    return this.#queuedBytes < HALVED_BYTES_MIN ? Infinity : Math.ceil(this.length / 2);
+  }
+
+  /** The next commit's operations, in order, at most so many; without `appends`, those stay where they are. */
+  take(appends: boolean, countMax = Infinity): Operation[] {
     let bytes = 0;
     let keys = 0;
     const taken: Operation[] = [];
     let n = 0;
-    for (; n < this.#operations.length; n++) {
+    for (; n < this.#operations.length && taken.length < countMax; n++) {
       const operation = this.#operations[n]!;
-      const isAppend = operation.is === 'append';
-      if (isAppend && !appends) continue;
-      const isAlone = isAppend && operation.also !== undefined;
-      keys += operation.keys;
-      if (taken.length > 0 && (isAlone || bytes + operation.bytes > bytesMax || keys > KEYS_MAX)) break;
+      if (operation.is === 'append' && !appends) continue;
       bytes += operation.bytes;
+      keys += operation.keys;
+      if (taken.length > 0 && (bytes > COMMIT_BYTES_MAX || keys > COMMIT_KEYS_MAX)) break;
       taken.push(operation);
-      if (isAlone) {
-        n++;
-        break;
-      }
     }
     if (taken.length === n) this.#operations.splice(0, n);
     else this.#operations = this.#operations.filter((operation) => !taken.includes(operation));
-    this.#queuedBytes -= bytes;
+    for (const operation of taken) this.#queuedBytes -= operation.bytes;
     return taken;
   }
 

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { WalError } from '../../lib/errors.js';
-import { DEFLATE_BYTES_MIN, ENTRY_BYTES } from '../../lib/log/encode.js';
+import { DEFLATE_BYTES_MIN } from '../../lib/log/encode.js';
 import { keys } from '../../lib/log/keyspace.js';
 import { seqsOnDisk } from '../helpers/log.js';
 import { rejectsWith } from '../helpers/rejection.js';
@@ -111,64 +111,6 @@ it('where settling takes long, appends with a seq are rejected as unknown, chang
     assert.is(writerIds.length, 2);
     assert.equal(await seqsOnDisk(store, 'log'), [1]);
     assert.is(await append('log', [2])[0], 2);
-    assert.is(writer.waitingBytes, 0);
-  });
-});
-
-it("what is encoded behind a commit that takes long to settle is nobody's loss: it is numbered again", async () => {
-  const failed = deferred<void>();
-  const healed = deferred<void>();
-  let calls = 0;
-  const write = async (commit: () => Promise<void>) => {
-    if (++calls > 1) return await commit();
-    await failed.promise;
-    throw new Error('slow');
-  };
-  const settle = async (_changes: unknown, _error: Error, giveUp: () => void) => {
-    giveUp();
-    await healed.promise;
-    return false;
-  };
-  await withWriter({ write, settle }, async ({ append, writer, store }) => {
-    const unknown = rejectsWith(append('log', [1])[0]!, 'WAL_IO', 'slow');
-    await turns();
-    const json = JSON.stringify({ text: 'z'.repeat(ENTRY_BYTES) });
-    const encoded = [1, 2, 3].map(() => writer.append([{ kind: 'log', records: [json] }], json.length, 0));
-    failed.resolve();
-    await unknown;
-    healed.resolve();
-    assert.equal(
-      (await Promise.all(encoded)).map(([place]) => place),
-      [1, 2, 3].map((firstSeq) => ({ writerId: 'B'.repeat(16), firstSeq })),
-    );
-    assert.equal(await seqsOnDisk(store, 'log'), [1, 2, 3]);
-    assert.is(writer.waitingBytes, 0);
-  });
-});
-
-it('what is encoded where the gate begins to refuse is refused, not lost in between', async () => {
-  const failed = deferred<void>();
-  const write = async () => {
-    await failed.promise;
-    throw new Error('full');
-  };
-  const settling = deferred<() => void>();
-  const settle = async (_changes: unknown, error: Error, giveUp: () => void) => {
-    settling.resolve(giveUp);
-    await turns();
-    throw error;
-  };
-  await withWriter({ write, settle }, async ({ append, writer }) => {
-    const unknown = rejectsWith(append('log', [1])[0]!, 'WAL_IO', 'full');
-    await turns();
-    const json = JSON.stringify({ text: 'z'.repeat(ENTRY_BYTES) });
-    const encoded = writer.append([{ kind: 'log', records: [json] }], json.length, 0);
-    const refused = rejectsWith(encoded, 'WAL_FULL', 'no room');
-    failed.resolve();
-    const giveUp = await settling.promise;
-    writer.gate = { at: 'refusing', error: () => new WalError('WAL_FULL', 'no room') };
-    giveUp();
-    await Promise.all([unknown, refused]);
     assert.is(writer.waitingBytes, 0);
   });
 });

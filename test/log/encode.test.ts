@@ -1,9 +1,9 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Append } from '../../lib/log/encode.js';
-import { DEFLATE_BYTES_MIN, ENTRY_BYTES, Encoder, Numbers } from '../../lib/log/encode.js';
+import { DEFLATE_BYTES_MIN, encodeAppends } from '../../lib/log/encode.js';
 import type { Entry } from '../../lib/log/entry.js';
-import { ENTRY_RECORDS_MAX, decodeEntry } from '../../lib/log/entry.js';
+import { ENTRY_LINE_BYTES_MAX, ENTRY_RECORDS_MAX, decodeEntry } from '../../lib/log/entry.js';
 import { linesOf } from '../../lib/log/gzip.js';
 import { parseKey } from '../../lib/log/keyspace.js';
 import { Draft, newStream } from '../../lib/log/state.js';
@@ -15,13 +15,8 @@ const WRITER = 'W'.repeat(16);
 const NOW = 1_767_225_600_000;
 
 async function encode(appends: readonly Append[], base = newStream('log')) {
-  const streams = new Map([['log', base]]);
-  const draft = new Draft(streams);
-  const bytes = appends.flatMap((append) => append.records).reduce((sum, json) => sum + json.length + 100, 0);
-  const encoder = new Encoder(new Numbers(streams), WRITER, NOW, bytes);
-  const appended = appends.map((append) => encoder.add(append));
-  await encoder.finish();
-  encoder.write(draft);
+  const draft = new Draft(new Map([['log', base]]));
+  const appended = await encodeAppends(draft, appends, WRITER, NOW);
   const entries: Entry[] = [];
   for (const [key, value] of draft.changes) {
     const entry = value && decodeEntry(parseKey(key)!.kind, key, value);
@@ -88,20 +83,17 @@ it('an entry holds at most 512 records', async () => {
   );
 });
 
-it('an entry is full at 96 KiB of lines, large appends make entries of about the same size, and a larger record is alone in its', async () => {
-  const large = JSON.stringify({ text: 'x'.repeat(ENTRY_BYTES) });
-  const mixed = await encode([{ kind: 'log', records: ['{}', large, '{}', '{}'] }]);
-  assert.equal(
-    mixed.entries.map(({ count }) => count),
-    [1, 1, 2],
-  );
-  const even = await encode([
-    { kind: 'log', records: records(500, JSON.stringify({ text: 'z'.repeat(200) })) },
+it('an entry holds at most 256 KiB of lines, and a larger record is alone in its entry', async () => {
+  const large = JSON.stringify({ text: 'x'.repeat(ENTRY_LINE_BYTES_MAX) });
+  const third = JSON.stringify({ text: 'y'.repeat(ENTRY_LINE_BYTES_MAX / 3) });
+  const { entries } = await encode([
+    { kind: 'log', records: ['{}', large, '{}', third, third, third, '{}'] },
   ]);
   assert.equal(
-    even.entries.map(({ count }) => count),
-    [280, 220],
+    entries.map(({ count }) => count),
+    [1, 1, 3, 2],
   );
+  for (const { count, lineBytes } of entries) assert.ok(count === 1 || lineBytes <= ENTRY_LINE_BYTES_MAX);
 });
 
 it('offsets are the bytes of keys and values before, without a gap', async () => {
@@ -119,24 +111,15 @@ it('offsets are the bytes of keys and values before, without a gap', async () =>
   assert.is(draft.streams.get('log')?.lastSeq, seq - 1);
 });
 
-it('lines are deflated from 32 KiB on, and smaller entries beside them', async () => {
-  const half = { records: [JSON.stringify({ text: 'x'.repeat(DEFLATE_BYTES_MIN / 2) })] };
-  const alone = await encode([
-    { kind: 'log', ...half },
-    { kind: 'audit', records: records(3) },
-  ]);
-  assert.equal(
-    alone.entries.map(({ codec }) => codec),
-    [0, 0],
-  );
-  const { entries } = await encode([
-    { kind: 'log', ...half },
-    { kind: 'audit', ...half },
-    { kind: 'other', records: records(3) },
-  ]);
+it('lines are deflated from 32 KiB on', async () => {
+  const appends = [
+    { kind: 'log', records: [JSON.stringify({ text: 'x'.repeat(DEFLATE_BYTES_MIN) })] },
+    { kind: 'audit', records: [JSON.stringify({ text: 'x'.repeat(DEFLATE_BYTES_MIN / 2) })] },
+  ];
+  const { entries } = await encode(appends);
   assert.equal(
     entries.map(({ codec }) => codec),
-    [1, 1, 0],
+    [1, 0],
   );
   assert.ok(entries[0]!.stored.length < DEFLATE_BYTES_MIN / 10);
 });
