@@ -220,8 +220,13 @@ export class Writer {
     const appends = appending.flatMap((operation) => operation.appends);
     this.#preparing = true;
     const encoded = encodeAppends(draft, appends, writerId(), clock.now());
-    if (encoded instanceof Promise) void encoded.then(finish);
-    else finish(encoded);
+    if (!(encoded instanceof Promise)) return finish(encoded);
+    // Making an entry of what was deflated fails where memory is short, most likely.
+    void encoded.then(finish, (error: unknown) => {
+      this.#preparing = false;
+      this.#fail(error);
+      this.#reject(operations, error as Error);
+    });
   }
 
   /** What was prepared on a state that is not there any more. */

@@ -66,8 +66,8 @@ let running = 0;
 export async function deflate(bytes: Buffer): Promise<Buffer> {
   if (running === RUNNING_MAX) await new Promise<void>((resolve) => waiting.push(resolve));
   else running++;
-  const compressor = idle.pop() ?? new Compressor();
   try {
+    const compressor = idle.pop() ?? new Compressor();
     const deflated = await compressor.deflate(bytes);
     // Not after an error: it can't be used again.
     idle.push(compressor);
