@@ -56,7 +56,10 @@ export async function* itemsOfFrames<T extends object>(
 
 /** The bytes behind a line: only an entry has some, whatever else an answer calls so. */
 function bytesBehind(item: object): number {
-  return 'entry' in item && 'bytes' in item ? Number(item.bytes) : 0;
+  if (!('entry' in item && 'bytes' in item)) return 0;
+  const bytes = Number(item.bytes);
+  if (Number.isSafeInteger(bytes) && bytes >= 0) return bytes;
+  throw new WalError('WAL_IO', `its answer is none: an entry of ${String(item.bytes)} bytes`);
 }
 
 function withStored<T extends object>(item: T, stored: Buffer): T {

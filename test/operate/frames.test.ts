@@ -129,6 +129,16 @@ it('frames are read however they are cut, and one that is cut off is none', asyn
   assert.instance(await rejection(read(7)), WalError);
 });
 
+it('an entry with a number of bytes that is none ends it: nobody reads the same bytes for ever', async () => {
+  for (const bytes of ['"many"', '-1', '0.5', '{}']) {
+    async function* answer() {
+      yield Buffer.from(`{"entry":{},"bytes":${bytes}}\n`);
+    }
+    const read = all(itemsOfFrames(answer(), (line) => JSON.parse(line) as object));
+    assert.match((await rejection(read)).message, 'its answer is none');
+  }
+});
+
 it('whoever verifies and takes nothing is given up: what is read for them holds disk space back', async () => {
   await withFolder(async (dir) => {
     const ended = deferred<void>();
