@@ -62,8 +62,7 @@ export async function remoteOf<T>(
     const { dir, under } = placeOf(address);
     const remote = await RemoteLog.find(dir, { ...(signal && { signal }) });
     if (!remote) throw error;
-    // It does its share of the work beside a service that is in a hurry; this is not.
-    setPriority(Math.max(getPriority(), constants.priority.PRIORITY_BELOW_NORMAL));
+    yieldToOthers();
     const { service, instance } = await remote.stats();
     if (under && (under.service !== service || under.instance !== instance)) {
       throw new Failure(
@@ -97,4 +96,13 @@ function local(wal: OpenLog): ReachedLog {
       }),
     [Symbol.asyncDispose]: () => wal.close(),
   };
+}
+
+/** It does its share of the work beside a service that is in a hurry; this is not. */
+function yieldToOthers(): void {
+  try {
+    setPriority(Math.max(getPriority(), constants.priority.PRIORITY_BELOW_NORMAL));
+  } catch {
+    // A container may forbid even that; what was asked for is answered all the same.
+  }
 }
