@@ -6,7 +6,19 @@ import type { Gap, WireLine } from './records.js';
 import type { Entry } from './log/entry.js';
 import { recordLines } from './log/read.js';
 import type { Range } from './log/ledger.js';
-import type { ReadItem } from './reading.js';
+
+/** A record, or the notice in the place of records that are gone. */
+export type ReadItem<Row = Record<string, unknown>> =
+  | {
+      id: string;
+      seq: number;
+      kind: string;
+      record: Row;
+      /** The id of the refused record that this one was appended for. See `Wal.resend`. */
+      resendOf?: string;
+      appendedAt: number;
+    }
+  | { id: string; seq: number; kind: string; gap: Gap; appendedAt: number };
 
 /** Records of one entry, its lines not looked at yet. */
 export interface StoredPassage extends Range {

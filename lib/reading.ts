@@ -8,9 +8,8 @@ import type { Range } from './log/ledger.js';
 import type { Step } from './log/read.js';
 import { readAfter } from './log/read.js';
 import type { StreamState } from './log/state.js';
-import type { Passage } from './passage.js';
+import type { Passage, ReadItem } from './passage.js';
 import { gapItem, itemsOf } from './passage.js';
-import type { Gap } from './records.js';
 
 export interface ReadOptions {
   /** The first seq. Integer >= 1. @default the oldest that is known */
@@ -20,19 +19,6 @@ export interface ReadOptions {
   /** Records and notices at most. Integer >= 1. @default all */
   limit?: number;
 }
-
-/** A record, or the notice in the place of records that are gone. */
-export type ReadItem<Row = Record<string, unknown>> =
-  | {
-      id: string;
-      seq: number;
-      kind: string;
-      record: Row;
-      /** The id of the refused record that this one was appended for. See `Wal.resend`. */
-      resendOf?: string;
-      appendedAt: number;
-    }
-  | { id: string; seq: number; kind: string; gap: Gap; appendedAt: number };
 
 const CHUNK_RECORDS_MAX = 1000;
 const CHUNK_BYTES_MAX = 1_048_576;

@@ -3,9 +3,9 @@
 
 import { WalError } from '../errors.js';
 import type { QuarantinedItem } from '../quarantine.js';
-import type { Passage } from '../passage.js';
+import type { Passage, ReadItem } from '../passage.js';
 import { jsonLinesOf } from '../passage.js';
-import type { ReadItem, ReadOptions } from '../reading.js';
+import type { ReadOptions } from '../reading.js';
 import { itemsIn } from '../reading.js';
 import type { WalStats } from '../stats.js';
 

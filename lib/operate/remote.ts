@@ -11,7 +11,7 @@ import type { VerifyReport, Walk } from '../log/verify.js';
 import { verifyLines } from '../log/verify.js';
 import type { Passage } from '../passage.js';
 import type { ResendOptions } from '../quarantine.js';
-import type { ReadItem } from '../reading.js';
+import type { ReadItem } from '../passage.js';
 import { itemsIn } from '../reading.js';
 import type {
   CompactOptions,

@@ -1,7 +1,8 @@
 // What stands at the end of a log's streams, and what comes after it. Knows neither sockets nor terminals.
 
 import { checkInteger } from '../checks.js';
-import type { ReadItem, ReadOptions } from '../reading.js';
+import type { ReadItem } from '../passage.js';
+import type { ReadOptions } from '../reading.js';
 import { Wake } from '../ship/wake.js';
 import type { WalStats } from '../stats.js';
 

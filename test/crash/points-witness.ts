@@ -8,7 +8,7 @@
 import { crc32 } from 'node:zlib';
 import * as assert from 'uvu/assert';
 import type { WalEvent } from '../../lib/events.js';
-import type { ReadItem } from '../../lib/reading.js';
+import type { ReadItem } from '../../lib/passage.js';
 import type { GapReason, WireLine } from '../../lib/records.js';
 import type { Sink } from '../../lib/ship/sink.js';
 import type { Wal } from '../../lib/wal.js';

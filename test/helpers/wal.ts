@@ -3,7 +3,8 @@
 import type { WalOptions } from '../../lib/config.js';
 import type { WalEvent } from '../../lib/events.js';
 import type { AuditRecord } from '../../lib/records.js';
-import type { ReadItem, ReadOptions } from '../../lib/reading.js';
+import type { ReadItem } from '../../lib/passage.js';
+import type { ReadOptions } from '../../lib/reading.js';
 import { Wal } from '../../lib/wal.js';
 import { withFolder } from './folder.js';
 import { ManualClock } from './manual-clock.js';

@@ -3,7 +3,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { evictOlder } from '../../lib/log/evict.js';
-import type { ReadItem } from '../../lib/reading.js';
+import type { ReadItem } from '../../lib/passage.js';
 import { readItems } from '../../lib/reading.js';
 import { appendEntries, numbers, storeWith, withLog } from '../helpers/log.js';
 import { rejectsWith } from '../helpers/rejection.js';

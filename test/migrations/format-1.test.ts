@@ -5,7 +5,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { databaseFolder } from '../../lib/log/folder.js';
 import { openStore } from '../../lib/log/store.js';
-import type { ReadItem } from '../../lib/reading.js';
+import type { ReadItem } from '../../lib/passage.js';
 import { Wal } from '../../lib/wal.js';
 import type { Expected } from '../fixtures/format-1/content.js';
 import { contentOf, importedLines, quarantineOf, streams } from '../fixtures/format-1/content.js';

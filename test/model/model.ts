@@ -2,7 +2,7 @@
 // refused, and what each receiver has. Knows nothing of how a log keeps them.
 
 import * as assert from 'uvu/assert';
-import type { ReadItem } from '../../lib/reading.js';
+import type { ReadItem } from '../../lib/passage.js';
 import type { GapReason, WireLine } from '../../lib/records.js';
 import type { ShipperStats, WalStats } from '../../lib/stats.js';
 import type { VerifyReport } from '../../lib/log/verify.js';

@@ -7,7 +7,7 @@ import { basename, join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { WalError } from '../../lib/errors.js';
 import type { WalOptions } from '../../lib/config.js';
-import type { ReadItem } from '../../lib/reading.js';
+import type { ReadItem } from '../../lib/passage.js';
 import type { WireLine } from '../../lib/records.js';
 import type { Shipper } from '../../lib/ship/shipper.js';
 import type { Sink } from '../../lib/ship/sink.js';
