@@ -3,9 +3,8 @@
 import type { StreamConfig } from './config.js';
 import { WalError, messageOf } from './errors.js';
 import type { WalEvent } from './events.js';
-import type { Appended } from './log/encode.js';
 import type { Log } from './log/log.js';
-import type { AppendRequest } from './log/queue.js';
+import type { Caller } from './log/queue.js';
 import type { Retainer } from './log/retain.js';
 import { encodeRecord, lineBytesMax, recordId } from './records.js';
 import type { Refusals } from './refusals.js';
@@ -42,15 +41,11 @@ export class Intake {
   /** See `Wal.append`. */
   append(kind: string, record: unknown): Promise<AppendReceipt> {
     return new Promise((resolve, reject) => {
-      const told = ([place]: readonly Appended[]) => resolve(receiptOf(kind, place!));
-      const refused: AppendRequest['reject'] = (error) => {
-        this.#context.refusals.count(kind, error, 1);
-        reject(error);
-      };
+      const caller = new Appender(kind, this.#context.refusals, resolve, reject);
       try {
-        this.#enqueue(kind, record, told, refused);
+        this.#enqueue(kind, record, caller);
       } catch (error) {
-        refused(error as Error);
+        caller.refused(error as Error);
       }
     });
   }
@@ -82,7 +77,8 @@ export class Intake {
     if (bytes > MANY_BYTES_MAX) throw tooMany(`${jsons.length} records with ${bytes} bytes of lines`);
     retainer.checkRoom(kind, bytes);
     const [place] = await log.append([{ kind, records: jsons }], bytes, commitDelayMs);
-    return jsons.map((_, n) => receiptOf(kind, place!, n));
+    const { writerId, firstSeq } = place!;
+    return jsons.map((_, n) => receiptOf(writerId, kind, firstSeq + n));
   }
 
   /** See `Wal.offer`. */
@@ -93,7 +89,7 @@ export class Intake {
         // Only one that came after the last failure tells that offers are taken again.
         if (this.#failing.get(kind) === failing) this.#failing.delete(kind);
       };
-      this.#enqueue(kind, record, told, (error) => this.#failed(kind, error));
+      this.#enqueue(kind, record, { told, refused: (error) => this.#failed(kind, error) });
       return true;
     } catch (error) {
       this.#failed(kind, error);
@@ -101,19 +97,14 @@ export class Intake {
     }
   }
 
-  /** Throws where the record is not taken; tells later what has become of it otherwise. */
-  #enqueue(
-    kind: string,
-    record: unknown,
-    resolve: AppendRequest['resolve'],
-    reject: AppendRequest['reject'],
-  ): void {
+  /** Throws where the record is not taken; tells the caller later what has become of it otherwise. */
+  #enqueue(kind: string, record: unknown, caller: Caller): void {
     const { log, retainer, policyOf } = this.#context;
-    const { maxRecordBytes, commitDelayMs: delayMs, shaping } = policyOf(kind);
+    const { maxRecordBytes, commitDelayMs, shaping } = policyOf(kind);
     const json = encodeRecord(kind, record, maxRecordBytes, shaping);
     const bytes = lineBytesMax(kind, 1, Buffer.byteLength(json));
     retainer.checkRoom(kind, bytes);
-    log.enqueue({ appends: [{ kind, records: [json] }], bytes, delayMs, resolve, reject });
+    log.enqueue(kind, json, bytes, commitDelayMs, caller);
   }
 
   #failed(kind: string, error: unknown): void {
@@ -127,9 +118,26 @@ export class Intake {
   }
 }
 
-/** Of the nth record of those that were appended together. */
-function receiptOf(kind: string, { writerId, firstSeq }: Appended, n = 0): AppendReceipt {
-  const seq = firstSeq + n;
+/** Who waits for one record. Not closures and private fields: it is made for each. */
+class Appender implements Caller {
+  constructor(
+    readonly kind: string,
+    readonly refusals: Refusals,
+    readonly resolve: (receipt: AppendReceipt) => void,
+    readonly reject: (error: Error) => void,
+  ) {}
+
+  told(writerId: string, seq: number): void {
+    this.resolve(receiptOf(writerId, this.kind, seq));
+  }
+
+  refused(error: Error): void {
+    this.refusals.count(this.kind, error, 1);
+    this.reject(error);
+  }
+}
+
+function receiptOf(writerId: string, kind: string, seq: number): AppendReceipt {
   return { id: recordId(writerId, kind, seq), seq };
 }
 

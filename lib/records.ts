@@ -128,9 +128,17 @@ export function recordId(writerId: string, kind: string, seq: number): string {
   return `${writerId}:${kind}:${seq}`;
 }
 
+/** What stands before a record's JSON in its line. */
+export function lineHead(writerId: string, kind: string, seq: number): string {
+  return `{"id":"${writerId}:${kind}:${seq}","seq":${seq},"kind":"${kind}","record":`;
+}
+
+/** What stands behind it. */
+export const LINE_TAIL = '}\n';
+
 /** A record's line, `\n` included. `json` is what `encodeRecord` returned. */
 export function recordLine(writerId: string, kind: string, seq: number, json: string): string {
-  return `{"id":"${writerId}:${kind}:${seq}","seq":${seq},"kind":"${kind}","record":${json}}\n`;
+  return lineHead(writerId, kind, seq) + json + LINE_TAIL;
 }
 
 /** What stands in the place of a record's JSON in the line of one that is appended for a refused one. */
@@ -159,6 +167,7 @@ export function gapLine(logId: string, kind: string, gap: Gap): string {
 export function isPlainObject(value: unknown): value is Record<string, unknown> {
   if (typeof value !== 'object' || value === null) return false;
   const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype === Object.prototype) return true;
   if (typeof prototype !== 'object' || prototype === null) return prototype === null;
   // Also plain when it comes from another realm (a vm context, a worker's structured clone).
   return Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype, 'isPrototypeOf');

@@ -5,27 +5,15 @@
 
 import { WalError, messageOf } from '../errors.js';
 import { Alarm } from './alarm.js';
+import { Balance } from './balance.js';
 import type { Append, Appended } from './encode.js';
-import { DEFLATE_BYTES_MIN, encodeAppends } from './encode.js';
-import type { AppendOperation, AppendRequest, Apply, Operation } from './queue.js';
-import { Queue, appendOperation, tell } from './queue.js';
+import { DEFLATE_BYTES_MIN } from './encode.js';
+import type { Prepared } from './prepare.js';
+import { prepare, takeAppends } from './prepare.js';
+import type { Apply, Caller, Operation } from './queue.js';
+import { Queue, appendOperation, recordOperation, refuse, tell } from './queue.js';
 import type { Streams } from './state.js';
-import { Draft } from './state.js';
-import type { Gate, WriterContext } from './writer-context.js';
-
-/** A commit that is encoded: what to write, and whom to tell. */
-interface Prepared {
-  readonly draft: Draft;
-  /** What waits for it. */
-  operations: readonly Operation[];
-}
-
-type Phase =
-  | { at: 'open' }
-  /** The disk refused a commit; nothing is written until it is settled. */
-  | { at: 'settling' }
-  | { at: 'failed'; error: WalError }
-  | { at: 'closed' };
+import type { Gate, Phase, WriterContext } from './writer-context.js';
 
 export type { Gate, Settled, WriterContext } from './writer-context.js';
 
@@ -37,6 +25,7 @@ export class Writer {
   readonly #queue = new Queue();
   /** Rings when the first of those that wait for company has waited long enough. */
   readonly #alarm: Alarm;
+  readonly #balance = new Balance();
   /** What is on disk, and with what is being prepared and written taken in. */
   #durable: Streams;
   #latest: Streams;
@@ -83,19 +72,29 @@ export class Writer {
     delayMs: number,
     also?: Apply<void>,
   ): Promise<readonly Appended[]> {
-    return new Promise((resolve, reject) => this.enqueue({ appends, bytes, delayMs, also, resolve, reject }));
+    return new Promise((resolve, reject) => {
+      const waiting = { bytes, dueAt: this.#dueAt(delayMs), also, resolve, reject };
+      const operation = appendOperation(appends, waiting);
+      this.checkRoom(operation.count, bytes);
+      this.#push(operation);
+    });
   }
 
   /**
-   * As `append`, for callers that have a promise of their own: another one for each record is what costs most.
+   * Appends one record, and tells the caller: a promise of their own for each record is what costs most.
    *
-   * @throws {WalError} `WAL_OVERLOADED`, `WAL_FULL`, `WAL_CLOSED`: not appended, and nobody is told.
+   * @throws {WalError} `WAL_OVERLOADED`, `WAL_FULL`, `WAL_CLOSED`: not appended, and the caller is not told.
    */
-  enqueue(request: AppendRequest): void {
-    const { delayMs } = request;
-    const dueAt = delayMs === 0 || this.#closing ? 0 : this.#context.clock.monotonic() + delayMs;
-    const operation = appendOperation(request, dueAt);
-    this.checkRoom(operation.records, operation.bytes);
+  enqueue(kind: string, json: string, bytes: number, delayMs: number, caller: Caller): void {
+    this.checkRoom(1, bytes);
+    this.#push(recordOperation(kind, json, bytes, this.#dueAt(delayMs), caller));
+  }
+
+  #dueAt(delayMs: number): number {
+    return delayMs === 0 || this.#closing ? 0 : this.#now + delayMs;
+  }
+
+  #push(operation: Operation): void {
     this.#queue.push(operation);
     this.#schedule();
   }
@@ -116,9 +115,8 @@ export class Writer {
     return new Promise<T>((resolve, reject) => {
       this.#checkOpen();
       const settle = resolve as (result: unknown) => void;
-      const waiting = { bytes: 0, keys: keysMax, records: 0, dueAt: 0, reject };
-      this.#queue.push({ is: 'change', apply, result: undefined, ...waiting, resolve: settle });
-      this.#schedule();
+      const waiting = { bytes: 0, count: 0, keys: keysMax, dueAt: 0 };
+      this.#push({ is: 'change', apply, result: undefined, resolve: settle, reject, ...waiting });
     });
   }
 
@@ -164,6 +162,7 @@ export class Writer {
     this.#alive.ref();
     setImmediate(() => {
       this.#scheduled = false;
+      this.#balance.heard(this.#now);
       this.#next();
     });
   }
@@ -177,55 +176,47 @@ export class Writer {
     if (this.#phase.at !== 'open') return;
     if (this.#ready && !this.#writing) this.#write(this.#ready);
     if (this.#preparing || this.#ready || this.#queue.length === 0) return;
-    // While a commit syncs, only a group that is worth deflating starts early; a small one waits for company.
-    if (this.#writing && this.#queue.queuedBytes < DEFLATE_BYTES_MIN) return;
+    // While a commit syncs, only a half that is worth it starts early; what is less waits for company.
+    if (this.#writing && !this.#goesInHalves) return;
     const appends = this.#gate.at === 'open';
     if (!this.#alarm.hasCome(this.#queue.dueAt(appends))) return;
-    const countMax = this.#writing ? Infinity : this.#queue.share;
-    this.#prepare(this.#queue.take(appends, countMax));
+    // Producers that wait for their acknowledgements come all at once: an idle disk is given the first half.
+    const isFirstHalf = !this.#writing && this.#goesInHalves;
+    this.#prepare(this.#queue.take(appends, isFirstHalf ? Math.ceil(this.#queue.length / 2) : Infinity));
   }
 
-  /** Applies and encodes operations; those that throw are rejected alone. */
+  /** Whether what waits is committed by halves, one encoded while the other syncs. */
+  get #goesInHalves(): boolean {
+    const half = this.#writing ? this.#queue.queuedBytes : this.#queue.queuedBytes / 2;
+    if (half < DEFLATE_BYTES_MIN) return false;
+    return this.#balance.isDiskFaster(this.#queue.queuedBytes + (this.#writing?.bytes ?? 0));
+  }
+
   #prepare(operations: readonly Operation[]): void {
-    const draft = new Draft(this.#latest);
-    const changing: Operation[] = [];
-    const appending: AppendOperation[] = [];
-    for (const operation of operations) {
-      try {
-        if (operation.is === 'append') {
-          operation.also?.(draft);
-          appending.push(operation);
-        } else {
-          operation.result = operation.apply(draft);
-          changing.push(operation);
-        }
-      } catch (error) {
-        this.#reject([operation], error as Error);
-      }
-    }
+    const { clock, writerId } = this.#context;
+    const began = this.#now;
     const epoch = this.#epoch;
-    const finish = (appended: readonly Appended[]) => {
+    const { prepared, encoded } = prepare(operations, {
+      base: this.#latest,
+      writerId: writerId(),
+      now: clock.now(),
+      onThrown: (operation, error) => this.#reject([operation], error),
+    });
+    const finish = () => {
       this.#preparing = false;
-      const prepared = [...changing, ...appending];
-      if (epoch !== this.#epoch) return this.#prepareAgain(prepared);
-      let from = 0;
-      for (const operation of appending) {
-        operation.places = appended.slice(from, (from += operation.appends.length));
-      }
-      this.#latest = draft.streams;
-      this.#ready = { draft, operations: prepared };
+      if (epoch !== this.#epoch) return this.#prepareAgain(prepared.operations);
+      this.#balance.encoded(this.#now - began, prepared.bytes);
+      this.#latest = prepared.draft.streams;
+      this.#ready = prepared;
       this.#next();
     };
-    const { clock, writerId } = this.#context;
-    const appends = appending.flatMap((operation) => operation.appends);
     this.#preparing = true;
-    const encoded = encodeAppends(draft, appends, writerId(), clock.now());
-    if (!(encoded instanceof Promise)) return finish(encoded);
+    if (!encoded) return finish();
     // Making an entry of what was deflated fails where memory is short, most likely.
     void encoded.then(finish, (error: unknown) => {
       this.#preparing = false;
       this.#fail(error);
-      this.#reject(operations, error as Error);
+      this.#reject(prepared.operations, error as Error);
     });
   }
 
@@ -240,19 +231,29 @@ export class Writer {
     this.#ready = undefined;
     this.#writing = prepared;
     const { changes } = prepared.draft;
+    const began = this.#now;
     const written = changes.size === 0 ? Promise.resolve() : this.#context.write(changes);
     void written.then(
-      () => this.#written(prepared),
+      () => {
+        this.#balance.written(this.#now - began);
+        this.#written(prepared);
+      },
       (error: unknown) => this.#settle(prepared, error as Error),
     );
   }
 
   #written(prepared: Prepared): void {
+    // The commit itself is not held: what outlives the turn of those who are told costs the garbage collector.
+    this.#balance.tells(this.#now, prepared.bytes);
     this.#writing = undefined;
-    this.#take(prepared);
-    // What is ready goes to the disk at once; a new group waits a turn for those who were just told.
+    // What is ready goes to the disk at once; a new group waits a turn for those who are told now.
     if (this.#ready && this.#phase.at === 'open') this.#write(this.#ready);
+    this.#take(prepared);
     this.#schedule();
+  }
+
+  get #now(): number {
+    return this.#context.clock.monotonic();
   }
 
   /** What was written is the state now, unless it was repaired since. */
@@ -279,17 +280,9 @@ export class Writer {
     const giveUp = () => {
       if (!given) return;
       given = false;
-      const unknown = new WalError('WAL_IO', `the disk refused a commit: ${messageOf(error)}`, {
-        cause: error,
-      });
+      const unknown = refusedError(error);
       for (const commit of [prepared, this.#ready]) {
-        if (!commit) continue;
-        const { operations } = commit;
-        commit.operations = operations.filter((operation) => operation.is === 'change');
-        this.#reject(
-          operations.filter((operation) => operation.is === 'append'),
-          unknown,
-        );
+        if (commit) this.#reject(takeAppends(commit), unknown);
       }
     };
     try {
@@ -332,10 +325,7 @@ export class Writer {
 
   /** The end of writing: everything that waits is rejected. With a seq, its fate is unknown. */
   #fail(cause: unknown): void {
-    const error =
-      cause instanceof WalError
-        ? cause
-        : new WalError('WAL_IO', `the disk refused a commit: ${messageOf(cause)}`, { cause });
+    const error = cause instanceof WalError ? cause : refusedError(cause);
     this.#phase = { at: 'failed', error };
     const held = [...(this.#writing?.operations ?? []), ...(this.#ready?.operations ?? [])];
     this.#reject([...held, ...this.#queue.remove('all')], error);
@@ -345,6 +335,11 @@ export class Writer {
 
   #reject(operations: readonly Operation[], error: Error): void {
     this.#queue.release(operations);
-    for (const operation of operations) operation.reject(error);
+    for (const operation of operations) refuse(operation, error);
   }
+}
+
+/** What became of it is unknown. */
+function refusedError(cause: unknown): WalError {
+  return new WalError('WAL_IO', `the disk refused a commit: ${messageOf(cause)}`, { cause });
 }

@@ -1,16 +1,14 @@
 // From what waits to what is written: the appends of one commit, as entries. Knows no database.
 
 import { crc32 } from 'node:zlib';
-import { recordLine } from '../records.js';
-import type { Piece } from './gzip.js';
 import { deflate } from './deflate.js';
-import { ENTRY_LINE_BYTES_MAX, ENTRY_RECORDS_MAX, encodeEntry, entrySize } from './entry.js';
-import type { Draft } from './state.js';
+import { encodeEntry, entrySize } from './entry.js';
+import type { Piece } from './gzip.js';
+import { LINE_BYTES, Lines } from './lines.js';
+import type { Draft, StreamState } from './state.js';
 
 /** Bytes of lines from which deflating pays for its hop to the thread pool. */
 export const DEFLATE_BYTES_MIN = 32_768;
-/** Bytes that a line has beside its JSON, about: what a buffer for some of them is made with. */
-const LINE_BYTES = 100;
 /** What deflating must save for the entry to be stored deflated: an eighth. */
 const DEFLATED_SHARE_MAX = 7 / 8;
 
@@ -21,108 +19,95 @@ export interface Append {
   readonly records: readonly string[];
 }
 
-/** Where an append's records are, once they are durable. */
+/** Where an append's records are, once they are durable: the first of them; the others follow without a hole. */
 export interface Appended {
   readonly writerId: string;
   readonly firstSeq: number;
 }
 
-/** What becomes one entry: lines, one behind the other. */
-class Group {
+/** An append that waits for its place. */
+export interface Appending {
   readonly kind: string;
-  lastSeq = 0;
-  count = 0;
-  bytes = 0;
-  #lines: Buffer;
-
-  /** `bytes`: what its lines may well have. */
-  constructor(kind: string, bytes: number) {
-    this.kind = kind;
-    this.#lines = Buffer.allocUnsafe(Math.min(bytes, ENTRY_LINE_BYTES_MAX));
-  }
-
-  get lines(): Buffer {
-    return this.#lines.subarray(0, this.bytes);
-  }
-
-  /**
-   * Adds a line, unless it is full. Written at once: lines that wait as strings to be joined cost three times as
-   * much.
-   */
-  add(line: string, seq: number): boolean {
-    if (this.count === ENTRY_RECORDS_MAX) return false;
-    const room = Math.min(this.#lines.length, ENTRY_LINE_BYTES_MAX) - this.bytes;
-    // A UTF-16 unit is at most 3 bytes of UTF-8: most lines need no count.
-    if (line.length * 3 > room) {
-      const needed = this.bytes + Buffer.byteLength(line);
-      if (this.count > 0 && needed > ENTRY_LINE_BYTES_MAX) return false;
-      this.#reserve(needed);
-    }
-    this.bytes += this.#lines.write(line, this.bytes);
-    this.count++;
-    this.lastSeq = seq;
-    return true;
-  }
-
-  #reserve(bytes: number): void {
-    if (bytes <= this.#lines.length) return;
-    const larger = Buffer.allocUnsafe(Math.max(bytes, this.#lines.length * 2));
-    larger.set(this.lines);
-    this.#lines = larger;
-  }
+  /** As JSON: one record, as most are, or several in their order. */
+  readonly records: string | readonly string[];
+  /** As in `Appended`, as the commit that was last prepared has it. */
+  writerId: string;
+  firstSeq: number;
 }
 
 /**
- * Adds the appends' records to the draft, as few entries as the bounds allow, and gives every append its
- * seqs. Deflates on the thread pool, which is why it may take a turn; the draft must not change meanwhile.
+ * Adds the records to the draft, as few entries as the bounds allow, and gives them their places. Deflates on the
+ * thread pool, which is why it may take a turn; the draft must not change meanwhile.
  */
 export function encodeAppends(
   draft: Draft,
-  appends: readonly Append[],
+  appends: readonly Appending[],
   writerId: string,
   now: number,
-): Appended[] | Promise<Appended[]> {
-  const groups: Group[] = [];
-  const open = new Map<string, Group>();
-  let expected = 0;
-  for (const { records } of appends) for (const json of records) expected += json.length + LINE_BYTES;
-  const appended = appends.map(({ kind, records }): Appended => {
-    const stream = draft.stream(kind);
-    const firstSeq = stream.lastSeq + 1;
-    for (const json of records) {
-      const line = recordLine(writerId, kind, ++stream.lastSeq, json);
-      if (open.get(kind)?.add(line, stream.lastSeq)) continue;
-      const group = new Group(kind, expected);
-      group.add(line, stream.lastSeq);
-      open.set(kind, group);
-      groups.push(group);
-    }
-    return { writerId, firstSeq };
-  });
+): void | Promise<void> {
+  const groups = groupsOf(draft, appends, writerId);
   const pieces = groups.map(pieceOf);
   const write = (ready: readonly Piece[]) => {
-    for (const [n, group] of groups.entries()) addEntry(draft, group, ready[n]!, now);
-    return appended;
+    for (const [n, lines] of groups.entries()) addEntry(draft, lines, ready[n]!, now);
   };
   return pieces.some((piece) => piece instanceof Promise)
     ? Promise.all(pieces.map(async (piece) => await piece)).then(write)
     : write(pieces as Piece[]);
 }
 
+/** The lines of each entry. */
+function groupsOf(draft: Draft, appends: readonly Appending[], writerId: string): Lines[] {
+  const groups: Lines[] = [];
+  const open = new Map<string, Lines>();
+  const bytes = expectedBytes(appends);
+  let stream: StreamState | undefined;
+  let lines: Lines | undefined;
+  const add = (to: StreamState, json: string) => {
+    const seq = ++to.lastSeq;
+    if (lines?.add(json)) return;
+    lines = new Lines(writerId, to.kind, seq, bytes);
+    lines.add(json);
+    open.set(to.kind, lines);
+    groups.push(lines);
+  };
+  for (const append of appends) {
+    const { kind, records } = append;
+    // Most come one behind the other in the same stream.
+    if (stream?.kind !== kind) {
+      stream = draft.stream(kind);
+      lines = open.get(kind);
+    }
+    append.writerId = writerId;
+    append.firstSeq = stream.lastSeq + 1;
+    if (typeof records === 'string') add(stream, records);
+    else for (const json of records) add(stream, json);
+  }
+  return groups;
+}
+
+function expectedBytes(appends: readonly Appending[]): number {
+  let bytes = 0;
+  for (const { records } of appends) {
+    if (typeof records === 'string') bytes += records.length + LINE_BYTES;
+    else for (const json of records) bytes += json.length + LINE_BYTES;
+  }
+  return bytes;
+}
+
 /** Never rejects: what can't be deflated, where memory is short most likely, is stored as it is. */
-function pieceOf(group: Group): Piece | Promise<Piece> {
-  const { lines } = group;
-  const plain: Piece = { codec: 0, stored: lines, lineBytes: lines.length, linesCrc: crc32(lines) };
-  if (lines.length < DEFLATE_BYTES_MIN) return plain;
-  return deflate(lines).then(
-    (stored) => (stored.length <= lines.length * DEFLATED_SHARE_MAX ? { ...plain, codec: 1, stored } : plain),
+function pieceOf({ bytes }: Lines): Piece | Promise<Piece> {
+  const plain: Piece = { codec: 0, stored: bytes, lineBytes: bytes.length, linesCrc: crc32(bytes) };
+  if (bytes.length < DEFLATE_BYTES_MIN) return plain;
+  return deflate(bytes).then(
+    (stored) => (stored.length <= bytes.length * DEFLATED_SHARE_MAX ? { ...plain, codec: 1, stored } : plain),
     () => plain,
   );
 }
 
-function addEntry(draft: Draft, group: Group, piece: Piece, now: number): void {
-  const stream = draft.stream(group.kind);
-  const { key, value } = encodeEntry(group.kind, group.lastSeq, group.count, now, stream.endOffset, piece);
+function addEntry(draft: Draft, lines: Lines, piece: Piece, now: number): void {
+  const { kind, lastSeq, count } = lines;
+  const stream = draft.stream(kind);
+  const { key, value } = encodeEntry(kind, lastSeq, count, now, stream.endOffset, piece);
   stream.endOffset += entrySize(key, value);
   draft.putSealed(key, value);
 }

@@ -3,7 +3,7 @@
 
 import type { Clock } from '../clock.js';
 import { Claims } from './claims.js';
-import type { AppendRequest, Apply } from './queue.js';
+import type { Caller, Apply } from './queue.js';
 import { Writer } from './commit.js';
 import type { Append, Appended } from './encode.js';
 import { databaseFolder, removeOwner, writeOwner } from './folder.js';
@@ -197,8 +197,8 @@ export class Log {
   }
 
   /** See `Writer.enqueue`. */
-  enqueue(request: AppendRequest): void {
-    this.#writer.enqueue(request);
+  enqueue(kind: string, json: string, bytes: number, delayMs: number, caller: Caller): void {
+    this.#writer.enqueue(kind, json, bytes, delayMs, caller);
   }
 
   /** See `Writer.change`. */

@@ -1,16 +1,13 @@
 // What waits for the disk, in order and within bounds. Pure: no I/O, no clock of its own.
 
 import { WalError } from '../errors.js';
-import type { Append, Appended } from './encode.js';
-import { DEFLATE_BYTES_MIN } from './encode.js';
+import type { Append, Appended, Appending } from './encode.js';
 import type { Draft } from './state.js';
 
 /** Bytes of lines that one commit takes, unless a single append has more. */
 const COMMIT_BYTES_MAX = 4 * 1_048_576;
 /** Changes of keys that one commit takes, unless a single operation has more. */
 const COMMIT_KEYS_MAX = 5000;
-/** Bytes of lines of which each half is worth deflating: with fewer, what each commit costs by itself is what counts. */
-const HALVED_BYTES_MIN = 2 * DEFLATE_BYTES_MIN;
 /** Records and bytes of lines that may wait for the disk; beyond, an append is refused. */
 export const WAITING_RECORDS_MAX = 100_000;
 export const WAITING_BYTES_MAX = 64 * 1_048_576;
@@ -18,60 +15,108 @@ export const WAITING_BYTES_MAX = 64 * 1_048_576;
 /** Changes a draft. Must leave it as it was when it throws, and may be called again on another draft. */
 export type Apply<T> = (draft: Draft) => T;
 
-/** Records to append in one commit, with other changes where `also` makes some, and whom to tell. */
-export interface AppendRequest {
-  readonly appends: readonly Append[];
-  /** Bytes of their lines; an upper bound will do. */
-  readonly bytes: number;
-  /** How long they may wait for company. */
-  readonly delayMs: number;
-  readonly also?: Apply<void> | undefined;
-  /** Called once they are durable, with one place for each of `appends`. */
-  readonly resolve: (places: readonly Appended[]) => void;
-  readonly reject: (error: Error) => void;
+/** Whoever appends a record and is told what became of it. */
+export interface Caller {
+  /** It is on disk. */
+  told(writerId: string, seq: number): void;
+  refused(error: Error): void;
 }
 
 interface Waiting {
-  /** Bytes of lines (an upper bound will do), and keys, that it adds to a commit. */
+  /** Bytes of lines (an upper bound will do), records and keys that it adds to a commit. */
   readonly bytes: number;
+  readonly count: number;
   readonly keys: number;
-  readonly records: number;
-  /** The monotonic moment from which it wants to be committed. */
+  /** The monotonic moment from which it wants to be committed; 0: at once. */
   dueAt: number;
+}
+
+/** The append of one record. Itself what is encoded: most operations are this one, and what each of them makes costs. */
+export interface RecordOperation extends Waiting, Appending {
+  readonly is: 'record';
+  readonly records: string;
+  readonly caller: Caller;
+}
+
+/** Appends that come together, with other changes where `also` makes some. */
+export interface AppendOperation extends Waiting {
+  readonly is: 'appends';
+  readonly appends: readonly Appending[];
+  readonly also: Apply<void> | undefined;
+  readonly resolve: (places: readonly Appended[]) => void;
   readonly reject: (error: Error) => void;
 }
 
-export interface AppendOperation extends Waiting {
-  readonly is: 'append';
-  readonly appends: readonly Append[];
-  readonly also: Apply<void> | undefined;
-  /** As the commit that was last prepared has it. */
-  places: readonly Appended[];
-  readonly resolve: (places: readonly Appended[]) => void;
-}
-
+/** A change of anything else. */
 export interface ChangeOperation extends Waiting {
   readonly is: 'change';
   readonly apply: Apply<unknown>;
   /** As the commit that was last prepared has it. */
   result: unknown;
   readonly resolve: (result: unknown) => void;
+  readonly reject: (error: Error) => void;
 }
 
-/** An append, or a change of anything else: both become part of one commit, atomically. */
-export type Operation = AppendOperation | ChangeOperation;
+/** What becomes part of one commit, atomically. */
+export type Operation = RecordOperation | AppendOperation | ChangeOperation;
 
-export function appendOperation(request: AppendRequest, dueAt: number): AppendOperation {
-  const { appends, bytes, also, resolve, reject } = request;
-  let records = 0;
-  for (const append of appends) records += append.records.length;
-  return { is: 'append', appends, bytes, keys: 0, records, dueAt, also, places: [], resolve, reject };
+/** Where an append is that has no place yet. */
+const NOWHERE: Appended = { writerId: '', firstSeq: 0 };
+
+export function recordOperation(
+  kind: string,
+  json: string,
+  bytes: number,
+  dueAt: number,
+  caller: Caller,
+): RecordOperation {
+  const { writerId, firstSeq } = NOWHERE;
+  return {
+    is: 'record',
+    kind,
+    records: json,
+    writerId,
+    firstSeq,
+    bytes,
+    count: 1,
+    keys: 0,
+    dueAt,
+    caller,
+  };
+}
+
+export function appendOperation(
+  appends: readonly Append[],
+  waiting: Pick<AppendOperation, 'bytes' | 'dueAt' | 'also' | 'resolve' | 'reject'>,
+): AppendOperation {
+  const count = appends.reduce((sum, { records }) => sum + records.length, 0);
+  return {
+    is: 'appends',
+    appends: appends.map((append) => ({ ...append, ...NOWHERE })),
+    count,
+    keys: 0,
+    ...waiting,
+  };
 }
 
 /** Tells whoever waits for it that it is on disk. */
 export function tell(operation: Operation): void {
-  if (operation.is === 'append') operation.resolve(operation.places);
-  else operation.resolve(operation.result);
+  switch (operation.is) {
+    case 'record':
+      return operation.caller.told(operation.writerId, operation.firstSeq);
+    case 'appends':
+      return operation.resolve(operation.appends.map(({ writerId, firstSeq }) => ({ writerId, firstSeq })));
+    case 'change':
+      return operation.resolve(operation.result);
+    default:
+      return operation satisfies never;
+  }
+}
+
+/** Tells whoever waits for it that it is not, or may not be. */
+export function refuse(operation: Operation, error: Error): void {
+  if (operation.is === 'record') operation.caller.refused(error);
+  else operation.reject(error);
 }
 
 export class Queue {
@@ -110,7 +155,7 @@ export class Queue {
   push(operation: Operation): void {
     this.#operations.push(operation);
     this.#queuedBytes += operation.bytes;
-    this.#waitingRecords += operation.records;
+    this.#waitingRecords += operation.count;
     this.#waitingBytes += operation.bytes;
   }
 
@@ -120,37 +165,35 @@ export class Queue {
     for (const operation of operations) this.#queuedBytes += operation.bytes;
   }
 
-  /**
-   * Operations that an idle disk is given of many: half. Producers that wait for their acknowledgements come all at
-   * once, and would be deflated, synced and told all at once; in two halves, one is deflated while the other syncs.
-   */
-  get share(): number {
-    return this.#queuedBytes < HALVED_BYTES_MIN ? Infinity : Math.ceil(this.length / 2);
-  }
-
   /** The next commit's operations, in order, at most so many; without `appends`, those stay where they are. */
   take(appends: boolean, countMax = Infinity): Operation[] {
     let bytes = 0;
     let keys = 0;
     const taken: Operation[] = [];
+    const left: Operation[] = [];
     let n = 0;
     for (; n < this.#operations.length && taken.length < countMax; n++) {
       const operation = this.#operations[n]!;
-      if (operation.is === 'append' && !appends) continue;
+      if (operation.is !== 'change' && !appends) {
+        left.push(operation);
+        continue;
+      }
+      const isTooMuch = bytes + operation.bytes > COMMIT_BYTES_MAX || keys + operation.keys > COMMIT_KEYS_MAX;
+      if (taken.length > 0 && isTooMuch) break;
       bytes += operation.bytes;
       keys += operation.keys;
-      if (taken.length > 0 && (bytes > COMMIT_BYTES_MAX || keys > COMMIT_KEYS_MAX)) break;
       taken.push(operation);
     }
-    if (taken.length === n) this.#operations.splice(0, n);
-    else this.#operations = this.#operations.filter((operation) => !taken.includes(operation));
-    for (const operation of taken) this.#queuedBytes -= operation.bytes;
+    const rest = this.#operations;
+    rest.splice(0, n);
+    if (left.length > 0) this.#operations = [...left, ...rest];
+    this.#queuedBytes -= bytes;
     return taken;
   }
 
   /** Takes out every append, or everything. */
   remove(which: 'appends' | 'all'): Operation[] {
-    const isGone = (operation: Operation) => which === 'all' || operation.is === 'append';
+    const isGone = (operation: Operation) => which === 'all' || operation.is !== 'change';
     const gone = this.#operations.filter(isGone);
     this.#operations = this.#operations.filter((operation) => !isGone(operation));
     for (const operation of gone) this.#queuedBytes -= operation.bytes;
@@ -160,7 +203,7 @@ export class Queue {
   /** What was taken or removed does not wait any more. */
   release(operations: readonly Operation[]): void {
     for (const operation of operations) {
-      this.#waitingRecords -= operation.records;
+      this.#waitingRecords -= operation.count;
       this.#waitingBytes -= operation.bytes;
     }
   }
@@ -169,7 +212,7 @@ export class Queue {
   dueAt(appends: boolean): number {
     let first = Infinity;
     for (const operation of this.#operations) {
-      if (operation.is === 'append' && !appends) continue;
+      if (operation.is !== 'change' && !appends) continue;
       if (operation.dueAt === 0) return 0;
       first = Math.min(first, operation.dueAt);
     }

@@ -1,4 +1,4 @@
-// What the writer needs of the log around it, and what it lets the log say.
+// What the writer needs of the log around it, what it lets the log say, and what it is at.
 
 import type { Clock } from '../clock.js';
 import type { WalError } from '../errors.js';
@@ -7,6 +7,14 @@ import type { Changes } from './store.js';
 
 /** What becomes of appends: they go in, wait in the queue, or are refused. Other changes always go in. */
 export type Gate = { at: 'open' } | { at: 'held' } | { at: 'refusing'; error: () => WalError };
+
+/** What the writer is at. */
+export type Phase =
+  | { at: 'open' }
+  /** The disk refused a commit; nothing is written until it is settled. */
+  | { at: 'settling' }
+  | { at: 'failed'; error: WalError }
+  | { at: 'closed' };
 
 /**
  * What became of a rejected write: whether what it wanted is there; and, where the database had to be repaired,

@@ -1,14 +1,28 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { Writer } from '../../lib/log/commit.js';
 import { DEFLATE_BYTES_MIN } from '../../lib/log/encode.js';
 import { keys } from '../../lib/log/keyspace.js';
+import type { Store } from '../../lib/log/store.js';
 import { entriesOf, numbers, seqsOnDisk } from '../helpers/log.js';
 import { rejection, rejectsWith } from '../helpers/rejection.js';
 import { deferred } from '../helpers/sink.js';
-import { turns } from '../helpers/until.js';
+import { ManualClock } from '../helpers/manual-clock.js';
+import { turns, until } from '../helpers/until.js';
 import { withWriter } from '../helpers/writer.js';
 
 const it = suite('log/commit');
+
+/** So many appends of one record, each worth 300 bytes of lines. */
+async function appendLarge(writer: Writer, count: number): Promise<void> {
+  const json = JSON.stringify({ text: 'a'.repeat(240) });
+  const append = () => writer.append([{ kind: 'log', records: [json] }], 300, 0);
+  await Promise.all(Array.from({ length: count }, append));
+}
+
+async function countsOf(store: Store): Promise<number[]> {
+  return (await entriesOf(store, 'log')).map(({ count }) => count);
+}
 
 it('1,000 concurrent appends land in one commit, in order', async () => {
   await withWriter({}, async ({ append, commits, store }) => {
@@ -67,6 +81,34 @@ it('a large group is encoded while the commit before it syncs', async () => {
     assert.is((await large)[0]?.firstSeq, 2);
     assert.equal(await seqsOnDisk(store, 'log'), [1, 2, 3]);
     assert.ok(commits.length <= 3);
+  });
+});
+
+it('of appends that are worth deflating, an idle disk is given half, and the other half while that syncs', async () => {
+  await withWriter({}, async ({ writer, store }) => {
+    await appendLarge(writer, 1000);
+    assert.equal(await countsOf(store), [500, 500]);
+  });
+});
+
+it('a disk that is slower than encoding is given all of them, and what comes meanwhile waits for company', async () => {
+  const clock = new ManualClock();
+  const second = deferred<void>();
+  const write = async (commit: () => Promise<void>, number: number) => {
+    await commit();
+    clock.advance(10);
+    if (number === 3) await second.promise;
+  };
+  await withWriter({ write, clock }, async ({ writer, store, commits }) => {
+    await appendLarge(writer, 300);
+    assert.equal(await countsOf(store), [150, 150]);
+    const all = appendLarge(writer, 500);
+    await until(() => commits.length === 3);
+    const meanwhile = appendLarge(writer, 200);
+    await turns();
+    second.resolve();
+    await Promise.all([all, meanwhile, appendLarge(writer, 100)]);
+    assert.equal(await countsOf(store), [150, 150, 500, 300]);
   });
 });
 

@@ -16,7 +16,9 @@ const NOW = 1_767_225_600_000;
 
 async function encode(appends: readonly Append[], base = newStream('log')) {
   const draft = new Draft(new Map([['log', base]]));
-  const appended = await encodeAppends(draft, appends, WRITER, NOW);
+  const appending = appends.map((append) => ({ ...append, writerId: '', firstSeq: 0 }));
+  await encodeAppends(draft, appending, WRITER, NOW);
+  const appended = appending.map(({ writerId, firstSeq }) => ({ writerId, firstSeq }));
   const entries: Entry[] = [];
   for (const [key, value] of draft.changes) {
     const entry = value && decodeEntry(parseKey(key)!.kind, key, value);

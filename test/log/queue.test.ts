@@ -24,18 +24,6 @@ it('a commit holds at most 4 MiB of lines, unless one append has more', async ()
   });
 });
 
-it('of appends that are worth deflating, an idle disk is given half, and the other half while that syncs', async () => {
-  await withWriter({}, async ({ writer, store }) => {
-    const json = JSON.stringify({ text: 'a'.repeat(240) });
-    const places = await Promise.all(
-      Array.from({ length: 1000 }, () => writer.append([{ kind: 'log', records: [json] }], 300, 0)),
-    );
-    assert.is(places.at(-1)?.[0]?.firstSeq, 1000);
-    const counts = (await entriesOf(store, 'log')).map(({ count }) => count);
-    assert.equal(counts, [500, 500]);
-  });
-});
-
 it('a commit changes at most 5,000 keys, unless one operation changes more', async () => {
   await withWriter({}, async ({ writer, commits }) => {
     const changes = [2000, 2000, 2000, 7000, 1000].map((count, n) =>
