@@ -10,8 +10,9 @@ import type { Append, Appended } from './encode.js';
 import { DEFLATE_BYTES_MIN } from './encode.js';
 import type { Prepared } from './prepare.js';
 import { prepare, takeAppends } from './prepare.js';
+import { Teller } from './teller.js';
 import type { Apply, Caller, Operation } from './queue.js';
-import { Queue, appendOperation, recordOperation, refuse, tell } from './queue.js';
+import { Queue, appendOperation, recordOperation, refuse } from './queue.js';
 import type { Streams } from './state.js';
 import type { Gate, Phase, WriterContext } from './writer-context.js';
 
@@ -26,6 +27,7 @@ export class Writer {
   /** Rings when the first of those that wait for company has waited long enough. */
   readonly #alarm: Alarm;
   readonly #balance = new Balance();
+  readonly #teller = new Teller(() => this.#schedule());
   /** What is on disk, and with what is being prepared and written taken in. */
   #durable: Streams;
   #latest: Streams;
@@ -147,7 +149,8 @@ export class Writer {
   }
 
   get #idle(): boolean {
-    return this.#queue.length === 0 && !this.#preparing && !this.#ready && !this.#writing;
+    const isQuiet = !this.#preparing && !this.#ready && !this.#writing && !this.#teller.isTelling;
+    return isQuiet && this.#queue.length === 0;
   }
 
   #checkOpen(): void {
@@ -162,7 +165,7 @@ export class Writer {
     this.#alive.ref();
     setImmediate(() => {
       this.#scheduled = false;
-      this.#balance.heard(this.#now);
+      if (!this.#teller.isTelling) this.#balance.heard(this.#now);
       this.#next();
     });
   }
@@ -176,6 +179,8 @@ export class Writer {
     if (this.#phase.at !== 'open') return;
     if (this.#ready && !this.#writing) this.#write(this.#ready);
     if (this.#preparing || this.#ready || this.#queue.length === 0) return;
+    // Those who are being told come along.
+    if (this.#teller.isTelling) return;
     // While a commit syncs, only a half that is worth it starts early; what is less waits for company.
     if (this.#writing && !this.#goesInHalves) return;
     const appends = this.#gate.at === 'open';
@@ -249,7 +254,6 @@ export class Writer {
     // What is ready goes to the disk at once; a new group waits a turn for those who are told now.
     if (this.#ready && this.#phase.at === 'open') this.#write(this.#ready);
     this.#take(prepared);
-    this.#schedule();
   }
 
   get #now(): number {
@@ -260,7 +264,7 @@ export class Writer {
   #take({ draft, operations }: Prepared, repaired?: Streams): void {
     this.#queue.release(operations);
     this.#know(repaired ?? draft.streams, repaired ? [...repaired.keys()] : draft.changedKinds);
-    for (const operation of operations) tell(operation);
+    this.#teller.tell(operations);
   }
 
   #know(streams: Streams, changedKinds: readonly string[]): void {

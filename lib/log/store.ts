@@ -46,6 +46,8 @@ export interface Store {
 
 /** Bytes of commits that LevelDB holds in memory and in one log file before it makes a table of them. */
 const WRITE_BUFFER_BYTES = 1_048_576;
+/** A write resolves after its fsync. */
+const SYNC = { sync: true };
 /**
  * Operations that go as a list. A chained batch costs a third for each, and suits what deletes by the thousand; but
  * its bytes are freed only once JavaScript's garbage is collected, which does not know of them: under load they were
@@ -175,18 +177,21 @@ class LevelStore implements Store {
   }
 
   async commit(changes: Changes): Promise<void> {
+    const [only] = changes;
+    // What most commits are. A batch is built on JavaScript's thread: with one producer, it takes a tenth longer.
+    if (changes.size === 1 && only?.[1]) return await this.#db.put(only[0], only[1], SYNC);
     if (changes.size <= BATCH_OPERATIONS_MAX) {
       const operations = Array.from(changes, ([key, value]): Operation =>
         value === undefined ? { type: 'del', key } : { type: 'put', key, value },
       );
-      return await this.#db.batch(operations, { sync: true });
+      return await this.#db.batch(operations, SYNC);
     }
     const batch = this.#db.batch();
     for (const [key, value] of changes) {
       if (value === undefined) batch.del(key);
       else batch.put(key, value);
     }
-    await batch.write({ sync: true });
+    await batch.write(SYNC);
   }
 
   async get(key: string, snapshot?: StoreSnapshot): Promise<Buffer | undefined> {
