@@ -1,6 +1,7 @@
 // The checksum in LevelDB's files: CRC-32C, masked. Node's zlib has another polynomial.
 
 const POLYNOMIAL = 0x82f63b78;
+const CRC_BYTES = 4;
 /** Bytes that are taken in one step. */
 const STEP = 8;
 
@@ -53,6 +54,27 @@ export function crc32c(bytes: Uint8Array, from: number, to: number): number {
 
 /** As it is stored: rotated and shifted, because a checksum of data that holds checksums says little. */
 export function maskedCrc(bytes: Uint8Array, from: number, to: number): number {
-  const crc = crc32c(bytes, from, to);
+  return masked(crc32c(bytes, from, to));
+}
+
+function masked(crc: number): number {
   return (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0;
+}
+
+/**
+ * The first place behind `from` at which the checksum of all bytes in between is stored; `undefined` where there is
+ * none. A wrong one is found in one of 2^32 places that `canEnd`, which is asked first, allows.
+ */
+export function findCrc(
+  bytes: Buffer,
+  from: number,
+  canEnd: (lastByte: number) => boolean,
+): number | undefined {
+  let crc = -1;
+  for (let at = from; at + 1 + CRC_BYTES <= bytes.length; at++) {
+    const byte = bytes[at]!;
+    crc = t0[(crc ^ byte) & 0xff]! ^ (crc >>> 8);
+    if (canEnd(byte) && bytes.readUInt32LE(at + 1) === masked(~crc >>> 0)) return at + 1;
+  }
+  return undefined;
 }

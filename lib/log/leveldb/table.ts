@@ -1,19 +1,23 @@
-// The format of LevelDB's tables (`.ldb`): checks every block's checksum, and mends what fails. Pure.
+// The format of LevelDB's tables (`.ldb`): checks every block's checksum, and mends what fails. Pure. A block stands
+// there plain or packed, as LevelDB chose: in a log that older versions wrote, all of them are plain.
 //
 // LevelDB as Node has it checks none of them. What it then reads may be changed, and a changed length of a key
 // ends the process (google/leveldb#966), so a damaged table must be mended before LevelDB sees it: a damaged
 // block is replaced by an empty one of the same size, so that everything else stays where it is.
 
-import { maskedCrc } from './checksum.js';
+import { findCrc, maskedCrc } from './checksum.js';
+import { unpack } from './snappy.js';
 import { Reader, varint } from './varint.js';
 
 const FOOTER_BYTES = 48;
 const MAGIC = Buffer.from('57fb808b247547db', 'hex');
-/** Behind each block: how it is compressed, and the checksum of both. */
+/** Behind each block: how it is stored, and the checksum of both. */
 const TRAILER_BYTES = 5;
+/** How a block is stored: the byte behind it. */
+const STORED = { plain: 0, snappy: 1 } as const;
 /** Behind the user's part of a key: sequence number and type. */
 const KEY_SUFFIX_BYTES = 8;
-/** Keys after which a block begins to store whole keys again: LevelDB's default. */
+/** Keys after which a block begins to store whole keys again: so many are looked through one by one for one key. */
 const RESTART_INTERVAL = 16;
 
 /** Where a block is, without its trailer. */
@@ -69,10 +73,11 @@ export function layoutOf(file: Buffer): Layout | undefined {
   if (!reader.ok || !inside(index) || !isSound(file, index)) return undefined;
   // One stands behind the other: the handle of the first has no checksum of its own.
   if (metaindex.offset + metaindex.size + TRAILER_BYTES !== index.offset) return undefined;
-  const handles = (block: Handle) => entriesOf(file, block).map(({ value }) => readHandle(new Reader(value)));
+  const handles = (block: Handle) =>
+    entriesOf(file, block)?.map(({ value }) => readHandle(new Reader(value)));
   const data = handles(index);
   const filters = isSound(file, metaindex) ? handles(metaindex) : [];
-  return [...data, ...filters].every(inside) ? { data, metaindex, filters } : undefined;
+  return data && filters && [...data, ...filters].every(inside) ? { data, metaindex, filters } : undefined;
 }
 
 function readHandle(reader: Reader): Handle {
@@ -95,20 +100,27 @@ function makeEmpty(file: Buffer, { offset, size }: Handle): void {
 interface BlockEntry {
   readonly key: Buffer;
   readonly value: Buffer;
-  /** Where it ends in the file. */
-  readonly end: number;
 }
 
-/** The keys and values of a sound block. */
-function entriesOf(file: Buffer, { offset, size }: Handle): BlockEntry[] {
-  const restarts = file.readUInt32LE(offset + size - 4);
-  const end = offset + size - 4 * (restarts + 1);
-  return restarts === 0 ? [] : [...readEntries(file, offset, end)];
+/** The keys and values of a sound block; `undefined` where it holds something else: a filter. */
+function entriesOf(file: Buffer, block: Handle): BlockEntry[] | undefined {
+  const content = contentOf(file, block);
+  if (!content || content.length < 4) return undefined;
+  const restarts = content.readUInt32LE(content.length - 4);
+  const end = content.length - 4 * (restarts + 1);
+  if (restarts === 0) return [];
+  return end < 0 ? undefined : readEntries(new Reader(content, 0, end));
 }
 
-/** Keys and values from a place on, until nothing more can be one. */
-function* readEntries(file: Buffer, from: number, to: number): Generator<BlockEntry> {
-  const reader = new Reader(file, from, to);
+/** What a sound block holds. */
+function contentOf(file: Buffer, { offset, size }: Handle): Buffer | undefined {
+  const stored = file.subarray(offset, offset + size);
+  if (file[offset + size] === STORED.plain) return stored;
+  return file[offset + size] === STORED.snappy ? unpack(stored) : undefined;
+}
+
+function readEntries(reader: Reader): BlockEntry[] | undefined {
+  const entries: BlockEntry[] = [];
   let key: Buffer = Buffer.alloc(0);
   while (!reader.done) {
     const shared = reader.varint();
@@ -116,10 +128,11 @@ function* readEntries(file: Buffer, from: number, to: number): Generator<BlockEn
     const valueBytes = reader.varint();
     const rest = reader.take(added);
     const value = reader.take(valueBytes);
-    if (!reader.ok || shared > key.length) return;
+    if (shared > key.length) return undefined;
     key = Buffer.concat([key.subarray(0, shared), rest]);
-    yield { key, value, end: reader.at };
+    entries.push({ key, value });
   }
+  return reader.ok ? entries : undefined;
 }
 
 /** A new table of the blocks that are found without an index: they stand one behind the other, from the first byte on. */
@@ -127,10 +140,12 @@ function rebuildTable(file: Buffer): Buffer | undefined {
   const found: { lastKey: Buffer; block: Handle }[] = [];
   let dataEnd = 0;
   for (;;) {
-    const next = blockAt(file, dataEnd);
-    if (!next) break;
-    found.push(next);
-    dataEnd += next.block.size + TRAILER_BYTES;
+    const block = blockAt(file, dataEnd);
+    // Behind those with keys stands the filter, or an empty list of what else there is.
+    const lastKey = block && entriesOf(file, block)?.at(-1)?.key;
+    if (!lastKey || lastKey.length < KEY_SUFFIX_BYTES) break;
+    found.push({ lastKey, block });
+    dataEnd += block.size + TRAILER_BYTES;
   }
   if (found.length === 0) return undefined;
   const metaindex = blockOf([]);
@@ -146,30 +161,30 @@ function rebuildTable(file: Buffer): Buffer | undefined {
   return Buffer.concat([file.subarray(0, dataEnd), metaindex, index, padding, footer]);
 }
 
-/** The sound block that begins at a place, and the last key in it. Its checksum proves where it ends. */
-function blockAt(file: Buffer, offset: number): { lastKey: Buffer; block: Handle } | undefined {
-  let count = 0;
-  for (const { key, end } of readEntries(file, offset, file.length)) {
-    if (key.length < KEY_SUFFIX_BYTES) return undefined;
-    const restarts = Math.ceil(++count / RESTART_INTERVAL);
-    const countAt = end + 4 * restarts;
-    if (countAt + 4 + TRAILER_BYTES > file.length || file.readUInt32LE(countAt) !== restarts) continue;
-    const block = { offset, size: countAt + 4 - offset };
-    if (isSound(file, block)) return { lastKey: key, block };
-  }
-  return undefined;
+/** The sound block that begins at a place. Its checksum proves where it ends. */
+function blockAt(file: Buffer, offset: number): Handle | undefined {
+  const crcAt = findCrc(file, offset, (stored) => stored === STORED.plain || stored === STORED.snappy);
+  return crcAt === undefined ? undefined : { offset, size: crcAt - 1 - offset };
 }
 
-/** A block with its trailer. Every key is whole: as in an index. */
-function blockOf(entries: readonly { key: Buffer; value: Buffer }[]): Buffer {
+/**
+ * A plain block with its trailer. Of a key, it stores what differs from the one before: LevelDB's own index has whole
+ * keys, but packed it is smaller than this one would be with them, and may have to have room in its place.
+ */
+function blockOf(entries: readonly BlockEntry[]): Buffer {
   const parts: Buffer[] = [];
   const restarts: number[] = [];
   let at = 0;
-  for (const { key, value } of entries) {
-    const entry = Buffer.concat([varint(0), varint(key.length), varint(value.length), key, value]);
-    restarts.push(at);
+  let before: Buffer = Buffer.alloc(0);
+  for (const [n, { key, value }] of entries.entries()) {
+    const isWhole = n % RESTART_INTERVAL === 0;
+    const shared = isWhole ? 0 : sharedBytes(before, key);
+    if (isWhole) restarts.push(at);
+    const lengths = [shared, key.length - shared, value.length].map(varint);
+    const entry = Buffer.concat([...lengths, key.subarray(shared), value]);
     parts.push(entry);
     at += entry.length;
+    before = key;
   }
   const end = Buffer.alloc(4 * (restarts.length + 1) + TRAILER_BYTES);
   for (const [n, restart] of restarts.entries()) end.writeUInt32LE(restart, 4 * n);
@@ -178,6 +193,13 @@ function blockOf(entries: readonly { key: Buffer; value: Buffer }[]): Buffer {
   const size = block.length - TRAILER_BYTES;
   block.writeUInt32LE(maskedCrc(block, 0, size + 1), size + 1);
   return block;
+}
+
+/** Bytes that two keys begin with alike. */
+function sharedBytes(one: Buffer, other: Buffer): number {
+  let n = 0;
+  while (n < one.length && n < other.length && one[n] === other[n]) n++;
+  return n;
 }
 
 function encodeHandle({ offset, size }: Handle): Buffer {

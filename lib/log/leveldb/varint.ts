@@ -1,5 +1,5 @@
-// The small encodings inside LevelDB's files: numbers of seven bits a byte, lowest first, and strings behind
-// their length. Reads only within its bounds.
+// The small encodings inside LevelDB's files: numbers of seven bits a byte, lowest first, or of whole bytes, and
+// strings behind their length. Reads only within its bounds.
 
 /** More bytes than a number in these files ever has. */
 const VARINT_BYTES_MAX = 10;
@@ -41,6 +41,12 @@ export class Reader {
     }
     this.at += length;
     return this.#bytes.subarray(this.at - length, this.at);
+  }
+
+  /** A number of so many whole bytes, at most 6, lowest first; 0 where `ok` is, or turns, false. */
+  uint(bytes: number): number {
+    const taken = this.take(bytes);
+    return this.ok ? taken.readUIntLE(0, bytes) : 0;
   }
 
   string(): Buffer {

@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { crc32c, maskedCrc } from '../../../lib/log/leveldb/checksum.js';
+import { crc32c, findCrc, maskedCrc } from '../../../lib/log/leveldb/checksum.js';
 
 const it = suite('log/leveldb/checksum');
 
@@ -30,6 +30,24 @@ it('is masked as LevelDB does', () => {
   const crc = 0xe3069283n;
   const rotated = ((crc >> 15n) | (crc << 17n)) & 0xffff_ffffn;
   assert.is(maskedCrc(bytes, 0, 9), Number((rotated + 0xa282ead8n) & 0xffff_ffffn));
+});
+
+it('finds the end of what its masked checksum stands behind', () => {
+  const content = Buffer.from('123456789\0');
+  const bytes = Buffer.concat([Buffer.from('before'), content, Buffer.alloc(4), Buffer.from('behind')]);
+  const end = 6 + content.length;
+  bytes.writeUInt32LE(maskedCrc(bytes, 6, end), end);
+  const isZero = (byte: number) => byte === 0;
+  assert.is(findCrc(bytes, 6, isZero), end);
+  assert.is(findCrc(bytes.subarray(0, end + 4), 6, isZero), end);
+  assert.is(findCrc(bytes.subarray(0, end + 3), 6, isZero), undefined);
+  assert.is(
+    findCrc(bytes, 6, (byte) => byte === 1),
+    undefined,
+    'it may not end there',
+  );
+  assert.is(findCrc(bytes, 5, isZero), undefined);
+  assert.is(findCrc(bytes, bytes.length, isZero), undefined);
 });
 
 it.run();

@@ -4,7 +4,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { makeRoom, measureRoom } from '../../../lib/log/leveldb/room.js';
 import { withFolder } from '../../helpers/folder.js';
-import { keyOf, open, readNumbers } from './database.js';
+import { keyOf, noise, open, readNumbers } from './database.js';
 
 const it = suite('log/leveldb/room');
 
@@ -18,7 +18,7 @@ async function withTables(use: (dir: string) => Promise<void>): Promise<void> {
       for (let from = 0; from < 1000; from += 100) {
         const puts = Array.from(
           { length: 100 },
-          (_, n) => [keyOf(from + n), Buffer.alloc(VALUE_BYTES, n)] as const,
+          (_, n) => [keyOf(from + n), noise(from + n, VALUE_BYTES)] as const,
         );
         await store.commit(new Map(puts));
       }
