@@ -22,15 +22,23 @@ const PROCESS = new URL('damage-process.ts', import.meta.url);
 interface Place {
   file: string;
   at: number;
+  isPacked: boolean;
 }
 
-/** Where the blocks of all tables begin: their first byte is 0, how much of a key the first one shares with none. */
+/**
+ * Where the blocks of all tables begin. The first byte of a plain one is 0, how much of a key the first one shares with
+ * none; in a packed one, the length of what is packed begins there.
+ */
 async function blocksOf(dir: string): Promise<Place[]> {
   const places: Place[] = [];
   for (const file of await databaseFiles(dir, /\.ldb$/)) {
-    const { data } = layoutOf(await readFile(join(dir, file)))!;
-    places.push(...data.map(({ offset }) => ({ file, at: offset })));
+    const content = await readFile(join(dir, file));
+    const { data } = layoutOf(content)!;
+    places.push(
+      ...data.map(({ offset, size }) => ({ file, at: offset, isPacked: content[offset + size] === 1 })),
+    );
   }
+  assert.ok(places.some(({ isPacked }) => isPacked) && places.some(({ isPacked }) => !isPacked));
   return places;
 }
 
@@ -106,7 +114,8 @@ it('damage that ends the process is repaired by the next one', async () => {
       await withChild(PROCESS, [varDir], async (child) => {
         assert.is(await child.next(), 'open');
         // A key that shares nothing and has two bytes, where LevelDB trusts that it ends in eight of its own.
-        const places = await blocksOf(dir);
+        // Unpacking fails before that.
+        const places = (await blocksOf(dir)).filter(({ isPacked }) => !isPacked);
         for (const place of places) await overwrite(dir, place, [0, 2]);
         child.send('read');
         assert.is(await child.ended, 'SIGABRT');
