@@ -168,8 +168,8 @@ function blockAt(file: Buffer, offset: number): Handle | undefined {
 }
 
 /**
- * A plain block with its trailer. Of a key, it stores what differs from the one before: LevelDB's own index has whole
- * keys, but packed it is smaller than this one would be with them, and may have to have room in its place.
+ * A plain block with its trailer. It stores of each key what differs from the one before: LevelDB's own index has whole
+ * keys, but is packed, and a new one should fit in its place.
  */
 function blockOf(entries: readonly BlockEntry[]): Buffer {
   const parts: Buffer[] = [];

@@ -7,7 +7,7 @@ import { unpack } from '../../../lib/log/leveldb/snappy.js';
 import { layoutOf } from '../../../lib/log/leveldb/table.js';
 import { varint } from '../../../lib/log/leveldb/varint.js';
 import { withFolder } from '../../helpers/folder.js';
-import { fileOf, flippedAt, makeTables, noise, randomRows } from './database.js';
+import { fileOf, flippedAt, keyOf, makeTables, noise, randomRows } from './database.js';
 
 const it = suite('log/leveldb/snappy');
 
@@ -40,6 +40,17 @@ async function withBlocks(use: (blocks: readonly [packed: Buffer, plain: Buffer]
 it('unpacks every block that LevelDB has packed', async () => {
   await withBlocks((blocks) => {
     for (const [n, [packed, plain]] of blocks.entries()) assert.equal(unpack(packed), plain, `block ${n}`);
+  });
+});
+
+it('unpacks what packs best: the bound on its memory is not in the way', async () => {
+  await withFolder(async (dir) => {
+    const zeros = Buffer.alloc(1_048_576);
+    await makeTables(dir, [[keyOf(0), zeros]], true);
+    const { content } = await fileOf(dir, /\.ldb$/);
+    const { offset, size } = layoutOf(content)!.data[0]!;
+    assert.ok(size < zeros.length / 20);
+    assert.ok(unpack(content.subarray(offset, offset + size))!.includes(zeros));
   });
 });
 
