@@ -1,6 +1,6 @@
 // An answer that comes in pieces: as fast as it is read, but never so fast that whoever serves it could do little else.
 
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { finished } from 'node:stream/promises';
 import type { WalErrorCode } from '../errors.js';
@@ -59,11 +59,8 @@ export async function stream(
       gone.signal.throwIfAborted();
       const timer =
         isFrames && result.idleMs ? setTimeout(() => response.destroy(), result.idleMs) : undefined;
-      response.cork();
-      for (const part of parts) response.write(part);
-      response.uncork();
       try {
-        if (response.writableNeedDrain) await once(response, 'drain', { signal: gone.signal });
+        await send(response, parts, gone.signal);
       } finally {
         clearTimeout(timer);
       }
@@ -76,6 +73,20 @@ export async function stream(
 }
 
 type Part = string | Buffer;
+
+/**
+ * Sends parts together; resolves when the system has taken them, rejects where the signal fires. Not by 'drain': where
+ * they were corked, it never comes in Node 22 (nodejs/node#60432).
+ */
+async function send(response: ServerResponse, parts: readonly Part[], gone: AbortSignal): Promise<void> {
+  const system = new EventEmitter();
+  const taken = once(system, 'taken', { signal: gone });
+  response.cork();
+  for (const part of parts.slice(0, -1)) response.write(part);
+  response.write(parts.at(-1), () => system.emit('taken'));
+  response.uncork();
+  await taken;
+}
 
 function chunksOf(result: AsyncIterable<unknown> | LiveLines | Frames): AsyncGenerator<Part[]> {
   if (result instanceof LiveLines) return chunked(result.items, lineOf, 1);
