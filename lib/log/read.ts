@@ -52,7 +52,7 @@ export interface Chunk {
  * what lies after `after`. Never empty unless nothing is there up to `upTo`.
  */
 export async function readAfter(
-  store: Store,
+  store: Pick<Store, 'scan'>,
   stream: Readonly<StreamState>,
   after: number,
   bounds: ReadBounds,

@@ -3,6 +3,7 @@
 
 import type { Clock } from '../clock.js';
 import { WalError } from '../errors.js';
+import { ReadAhead } from '../log/ahead.js';
 import { lose } from '../log/evict.js';
 import type { Log } from '../log/log.js';
 import type { Range } from '../log/ledger.js';
@@ -31,6 +32,7 @@ export interface LoaderContext {
 export class Loader {
   readonly #context: LoaderContext;
   readonly #wake = new Wake();
+  readonly #ahead: ReadAhead;
   /** Everything up to here was read. */
   #readTo = 0;
   /** The monotonic moment since which something above `#readTo` waits. */
@@ -46,15 +48,15 @@ export class Loader {
 
   constructor(context: LoaderContext) {
     this.#context = context;
-    this.#batchMax = context.batchMax;
+    const { log, kind, batchMax } = context;
+    this.#ahead = new ReadAhead({ store: log.store, kind, removals: () => log.claims.removals(kind) });
+    this.#batchMax = batchMax;
   }
 
   /** Begins again behind a seq: what was read beyond it counts for nothing. */
   rewind(seq: number): void {
-    this.#readTo = seq;
-    this.#waitingSince = undefined;
-    this.#full = false;
-    this.look();
+    this.#ahead.forget();
+    this.#goOn(seq, false);
   }
 
   /** Notes since when something waits, and wakes whoever waits for it. To be called after each commit. */
@@ -62,6 +64,13 @@ export class Loader {
     const { log, kind, clock } = this.#context;
     if (log.stream(kind).lastSeq > this.#readTo) this.#waitingSince ??= clock.monotonic();
     this.#wake.notify();
+  }
+
+  #goOn(readTo: number, full: boolean): void {
+    this.#readTo = readTo;
+    this.#waitingSince = undefined;
+    this.look();
+    this.#full = full && this.#waitingSince !== undefined;
   }
 
   /** Nothing lingers until the returned function is called. */
@@ -106,9 +115,9 @@ export class Loader {
     const { log, kind, batchBytes, notices, gzips } = this.#context;
     while (this.#lingerLeftMs() === 0) {
       const stream = log.stream(kind);
-      const removals = log.claims.removals(kind);
+      const removals = this.#ahead.removals(this.#readTo);
       const bounds = { upTo: stream.lastSeq, recordsMax: this.#linesMax, lineBytesMax: batchBytes };
-      const chunk = await readAfter(log.store, stream, this.#readTo, { ...bounds, rows: this.#rows });
+      const chunk = await readAfter(this.#ahead, stream, this.#readTo, { ...bounds, rows: this.#rows });
       this.#rows = Math.max(1, chunk.rows);
       const damage = chunk.steps.find((step) => step.is === 'damage')?.damage;
       const bodies = { notices, lineBytesMax: batchBytes };
@@ -116,11 +125,11 @@ export class Loader {
       if ('batch' in loaded) {
         // Whoever sends it asks again, and is told then what is wrong with it.
         if (gzips) loaded.batch.gzip().catch(() => {});
-        this.rewind(loaded.to);
-        this.#full = chunk.full && this.#waitingSince !== undefined;
+        this.#goOn(loaded.to, chunk.full);
         return loaded;
       }
       await this.#lose(loaded, removals);
+      this.#ahead.forget();
     }
     return undefined;
   }
