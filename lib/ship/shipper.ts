@@ -13,7 +13,7 @@ import { Loader } from './loader.js';
 import { Settling } from './settling.js';
 import type { ShipperContext, ShipperState } from './shipper-context.js';
 import type { Batch } from './sink.js';
-import { Wake } from './wake.js';
+import { Wake, behindRequests } from './wake.js';
 
 /** The most that the wait after a failure on this side is drawn from, in ms. */
 const RETRY_MS_MAX = 10_000;
@@ -195,7 +195,7 @@ export class Shipper {
           continue;
         }
         // One batch ahead is read while this one is on its way.
-        if (!this.#settling.isSearching) ahead = this.#loader.ready();
+        if (!this.#settling.isSearching) ahead = behindRequests().then(() => this.#loader.ready());
         ahead?.catch(() => {});
         const settlement = await this.#settling.settle(loaded);
         this.#sending = false;
@@ -334,6 +334,7 @@ export class Shipper {
     const { log, kind, onEvent } = this.#context;
     const { entries, quarantined, at } = acknowledgement;
     const failures = this.#failures;
+    await behindRequests();
     const isTaken = await log.change((draft) => acknowledge(draft, acknowledgement), entries.length + 3);
     if (!isTaken) return;
     this.#lastShipAt = at;

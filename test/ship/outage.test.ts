@@ -63,8 +63,12 @@ it('an hour of it costs bounded attempts, and all is well within one half-open i
     await Promise.all(shippers.map((shipper) => shipper.idle()));
     for (const [n, { sent }] of sinks.entries()) {
       const sizes = sent.slice(back[n]).map(({ batch }) => batch.count);
-      // A small one first, then twice as much for each that was taken; one batch is read ahead.
-      assert.equal(sizes.slice(0, 6), [64, 64, 128, 256, 512, 1024]);
+      // A small one first, then up to twice as much for each that was taken.
+      assert.is(sizes[0], 64);
+      assert.ok(
+        sizes.every((size, at) => size <= 64 * 2 ** at),
+        `batches of ${sizes.join(', ')}`,
+      );
       assert.ok(sizes.length <= 8, `${sizes.length} batches`);
     }
   });
