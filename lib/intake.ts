@@ -89,7 +89,7 @@ export class Intake {
         // Only one that came after the last failure tells that offers are taken again.
         if (this.#failing.get(kind) === failing) this.#failing.delete(kind);
       };
-      this.#enqueue(kind, record, { told, refused: (error) => this.#failed(kind, error) });
+      this.#enqueue(kind, record, { goesOn: false, told, refused: (error) => this.#failed(kind, error) });
       return true;
     } catch (error) {
       this.#failed(kind, error);
@@ -126,6 +126,10 @@ class Appender implements Caller {
     readonly resolve: (receipt: AppendReceipt) => void,
     readonly reject: (error: Error) => void,
   ) {}
+
+  get goesOn(): boolean {
+    return true;
+  }
 
   told(writerId: string, seq: number): void {
     this.resolve(receiptOf(writerId, this.kind, seq));

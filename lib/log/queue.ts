@@ -17,6 +17,8 @@ export type Apply<T> = (draft: Draft) => T;
 
 /** Whoever appends a record and is told what became of it. */
 export interface Caller {
+  /** Whether it waits to be told, and does something next. */
+  readonly goesOn: boolean;
   /** It is on disk. */
   told(writerId: string, seq: number): void;
   refused(error: Error): void;

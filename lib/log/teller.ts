@@ -4,12 +4,18 @@
 import type { Operation } from './queue.js';
 import { tell } from './queue.js';
 
-/** Told in one turn. */
+/** Those who go on when they are told: so many in one turn, or more where that would take more turns than the most. */
 const AT_ONCE = 128;
+/**
+ * The next commit waits for those who are told. Were the turns not bounded, a service that appends more in each of its
+ * turns than is told in one would be ever further ahead of the disk, however fast that is.
+ */
+const TURNS_MAX = 8;
 
 export class Teller {
   /** Those who have to wait for a turn. */
-  #left: Operation[] = [];
+  #left: readonly Operation[] = [];
+  #atOnce = AT_ONCE;
   readonly #onAllTold: () => void;
 
   constructor(onAllTold: () => void) {
@@ -23,14 +29,24 @@ export class Teller {
 
   /** The first are told now, unless others come before them. */
   tell(operations: readonly Operation[]): void {
-    if (this.isTelling) this.#left = [...this.#left, ...operations];
-    else this.#tell(operations);
+    const isFirst = !this.isTelling;
+    this.#left = isFirst ? operations : [...this.#left, ...operations];
+    this.#atOnce = Math.max(AT_ONCE, Math.ceil(this.#left.filter(goesOn).length / TURNS_MAX));
+    if (isFirst) this.#tell();
   }
 
-  #tell(operations: readonly Operation[]): void {
-    this.#left = operations.slice(AT_ONCE);
-    if (this.isTelling) setImmediate(() => this.#tell(this.#left));
-    for (const operation of operations.slice(0, AT_ONCE)) tell(operation);
+  #tell(): void {
+    const all = this.#left;
+    let count = 0;
+    for (let going = 0; count < all.length && going < this.#atOnce; count++) if (goesOn(all[count]!)) going++;
+    this.#left = all.slice(count);
+    if (this.isTelling) setImmediate(() => this.#tell());
+    for (const operation of all.slice(0, count)) tell(operation);
     if (!this.isTelling) this.#onAllTold();
   }
+}
+
+/** Whether somebody does something next: records that nobody waits for take no turn. */
+function goesOn(operation: Operation): boolean {
+  return operation.is !== 'record' || operation.caller.goesOn;
 }

@@ -10,9 +10,9 @@ import { withWriter } from '../helpers/writer.js';
 const it = suite('log/teller');
 
 /** Operations that write their number down when they are told. */
-function noting(told: number[], all: readonly number[]): Operation[] {
+function noting(told: number[], all: readonly number[], goesOn = true): Operation[] {
   return all.map((n) => {
-    const caller = { told: () => void told.push(n), refused: assert.unreachable };
+    const caller = { goesOn, told: () => void told.push(n), refused: assert.unreachable };
     return recordOperation('log', '{}', 100, 0, caller);
   });
 }
@@ -47,6 +47,35 @@ it('who comes while others are told comes after them', async () => {
   teller.tell(noting(told, [211]));
   assert.is(told.at(-1), 211);
   assert.equal(allTold, [210, 211]);
+});
+
+it('tells thousands within 8 turns, however many come meanwhile', async () => {
+  const told: number[] = [];
+  const teller = new Teller(() => {});
+  teller.tell(noting(told, numbers(1, 8000)));
+  assert.is(told.length, 1000);
+  teller.tell(noting(told, numbers(8001, 17_000)));
+  await turns(1);
+  assert.is(told.length, 3000);
+  await turns(7);
+  assert.equal(told, numbers(1, 17_000));
+  assert.not(teller.isTelling);
+});
+
+it('records that nobody waits for take no turn, and are told in their place', async () => {
+  const told: number[] = [];
+  const teller = new Teller(() => {});
+  teller.tell(noting(told, numbers(1, 5000), false));
+  assert.is(told.length, 5000);
+  assert.not(teller.isTelling);
+  teller.tell([
+    ...noting(told, numbers(5001, 5100)),
+    ...noting(told, numbers(5101, 9000), false),
+    ...noting(told, numbers(9001, 9100)),
+  ]);
+  assert.is(told.length, 9028);
+  await turns(1);
+  assert.equal(told, numbers(1, 9100));
 });
 
 it('close and flush resolve after everybody was told', async () => {
