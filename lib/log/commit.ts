@@ -33,9 +33,8 @@ export class Writer {
   #latest: Streams;
   #phase: Phase = { at: 'open' };
   #gate: Gate = { at: 'open' };
-  #preparing = false;
-  /** Counts how often writing began again from what is on disk: what was prepared before is void. */
-  #epoch = 0;
+  /** Set while a group is being encoded; never rejects. */
+  #preparing: Promise<void> | undefined;
   #ready: Prepared | undefined;
   #writing: Prepared | undefined;
   #scheduled = false;
@@ -200,7 +199,6 @@ export class Writer {
   #prepare(operations: readonly Operation[]): void {
     const { clock, writerId } = this.#context;
     const began = this.#now;
-    const epoch = this.#epoch;
     const { prepared, encoded } = prepare(operations, {
       base: this.#latest,
       writerId: writerId(),
@@ -208,28 +206,29 @@ export class Writer {
       onThrown: (operation, error) => this.#reject([operation], error),
     });
     const finish = () => {
-      this.#preparing = false;
-      if (epoch !== this.#epoch) return this.#prepareAgain(prepared.operations);
+      this.#preparing = undefined;
       this.#balance.encoded(this.#now - began, prepared.bytes);
-      this.#latest = prepared.draft.streams;
-      this.#ready = prepared;
-      this.#next();
+      this.#prepared(prepared);
     };
-    this.#preparing = true;
     if (!encoded) return finish();
-    // Making an entry of what was deflated fails where memory is short, most likely.
-    void encoded.then(finish, (error: unknown) => {
-      this.#preparing = false;
-      this.#fail(error);
-      this.#reject(prepared.operations, error as Error);
+    this.#preparing = encoded.then(finish, (error: unknown) => {
+      this.#preparing = undefined;
+      // Making an entry of what was deflated fails where memory is short, most likely.
+      this.#fail(error, prepared.operations);
     });
   }
 
-  /** What was prepared on a state that is not there any more. */
-  #prepareAgain(operations: readonly Operation[]): void {
-    if (this.#phase.at === 'failed') this.#reject(operations, this.#phase.error);
-    else this.#queue.putBack(operations);
-    this.#schedule();
+  #prepared(prepared: Prepared): void {
+    // The disk refused the commit before it meanwhile.
+    if (this.#phase.at === 'failed') {
+      this.#reject(prepared.operations, this.#phase.error);
+      return this.#schedule();
+    }
+    if (this.#phase.at === 'settling' && this.#phase.givenUp)
+      this.#reject(takeAppends(prepared), this.#phase.givenUp);
+    this.#latest = prepared.draft.streams;
+    this.#ready = prepared;
+    this.#next();
   }
 
   #write(prepared: Prepared): void {
@@ -238,16 +237,16 @@ export class Writer {
     const { changes } = prepared.draft;
     const began = this.#now;
     const written = changes.size === 0 ? Promise.resolve() : this.#context.write(changes);
-    void written.then(
-      () => {
-        this.#balance.written(this.#now - began);
-        this.#written(prepared);
-      },
-      (error: unknown) => this.#settle(prepared, error as Error),
-    );
+    const onWritten = () => {
+      this.#balance.written(this.#now - began);
+      this.#written(prepared);
+    };
+    void written.then(onWritten, (error: unknown) => this.#settle(prepared, error as Error));
   }
 
   #written(prepared: Prepared): void {
+    // Writing has ended, and everybody was told so.
+    if (this.#phase.at === 'failed') return;
     // The commit itself is not held: what outlives the turn of those who are told costs the garbage collector.
     this.#balance.tells(this.#now, prepared.bytes);
     this.#writing = undefined;
@@ -278,20 +277,20 @@ export class Writer {
    * that is found, under a new writer id.
    */
   async #settle(prepared: Prepared, error: Error): Promise<void> {
-    this.#phase = { at: 'settling' };
+    if (this.#phase.at === 'failed') return;
+    const settling: Phase & { at: 'settling' } = { at: 'settling' };
+    this.#phase = settling;
     const { changes } = prepared.draft;
-    let given = true;
     const giveUp = () => {
-      if (!given) return;
-      given = false;
-      const unknown = refusedError(error);
-      for (const commit of [prepared, this.#ready]) {
-        if (commit) this.#reject(takeAppends(commit), unknown);
+      if (settling.givenUp) return;
+      settling.givenUp = refusedError(error);
+      for (const commit of this.#ready ? [prepared, this.#ready] : [prepared]) {
+        this.#reject(takeAppends(commit), settling.givenUp);
       }
     };
     try {
       let settled = await this.#context.settle(changes, error, giveUp);
-      while (settled === false && given) {
+      while (settled === false && !settling.givenUp) {
         settled = await this.#context.write(changes).then(
           () => true,
           (again: unknown) => this.#context.settle(changes, again as Error, giveUp),
@@ -299,8 +298,11 @@ export class Writer {
       }
       // What was prepared on another state is void.
       if (typeof settled === 'object') giveUp();
+      // What is still being encoded keeps its place behind what is put back.
+      await this.#preparing;
+      if (this.#phase !== settling) return;
       this.#phase = { at: 'open' };
-      if (given) this.#written(prepared);
+      if (!settling.givenUp) this.#written(prepared);
       else if (typeof settled === 'object') this.#resume(prepared, settled.isThere, settled.streams);
       else this.#resume(prepared, settled);
     } catch (fatal) {
@@ -321,17 +323,16 @@ export class Writer {
   }
 
   #startOver(): void {
-    this.#epoch++;
     this.#ready = undefined;
     this.#writing = undefined;
     this.#latest = this.#durable;
   }
 
   /** The end of writing: everything that waits is rejected. With a seq, its fate is unknown. */
-  #fail(cause: unknown): void {
+  #fail(cause: unknown, encoding: readonly Operation[] = []): void {
     const error = cause instanceof WalError ? cause : refusedError(cause);
     this.#phase = { at: 'failed', error };
-    const held = [...(this.#writing?.operations ?? []), ...(this.#ready?.operations ?? [])];
+    const held = [...(this.#writing?.operations ?? []), ...(this.#ready?.operations ?? []), ...encoding];
     this.#reject([...held, ...this.#queue.remove('all')], error);
     this.#startOver();
     this.#schedule();

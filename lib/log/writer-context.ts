@@ -11,8 +11,8 @@ export type Gate = { at: 'open' } | { at: 'held' } | { at: 'refusing'; error: ()
 /** What the writer is at. */
 export type Phase =
   | { at: 'open' }
-  /** The disk refused a commit; nothing is written until it is settled. */
-  | { at: 'settling' }
+  /** The disk refused a commit; nothing is written until it is settled. `givenUp`: what appends that hold a seq were told. */
+  | { at: 'settling'; givenUp?: WalError }
   | { at: 'failed'; error: WalError }
   | { at: 'closed' };
 

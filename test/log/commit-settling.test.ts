@@ -115,6 +115,71 @@ it('where settling takes long, appends with a seq are rejected as unknown, chang
   });
 });
 
+it('what is being encoded when settling takes long is rejected as unknown, too, and changes keep their order', async () => {
+  const failed = deferred<void>();
+  const write = async (commit: () => Promise<void>, number: number) => {
+    if (number > 1) return commit();
+    await failed.promise;
+    throw new Error('slow');
+  };
+  const settle = (_changes: unknown, _error: Error, giveUp: () => void) => {
+    giveUp();
+    return Promise.resolve(false);
+  };
+  await withWriter({ write, settle }, async ({ append, writer, store }) => {
+    let order: number[] = [];
+    const change = (n: number) => writer.change(() => void order.push(n));
+    const unknown = append('log', [1]);
+    const changes = [change(1)];
+    await turns();
+    const text = randomBytes(4 * DEFLATE_BYTES_MIN).toString('hex');
+    const json = JSON.stringify({ text });
+    unknown.push(writer.append([{ kind: 'log', records: [json] }], json.length, 0).then(() => 0));
+    changes.push(change(2));
+    // In the turn in which the large one goes to the thread pool.
+    await turns(1);
+    assert.equal(order, [1, 2]);
+    order = [];
+    failed.resolve();
+    await Promise.all(unknown.map((promise) => rejectsWith(promise, 'WAL_IO', 'slow')));
+    await Promise.all(changes);
+    assert.equal(order, [1, 2]);
+    assert.is(await append('log', [2])[0], 1);
+    assert.equal(await seqsOnDisk(store, 'log'), [1]);
+    assert.is(writer.waitingBytes, 0);
+  });
+});
+
+it('a group that can not be encoded ends writing: what is being written meanwhile is rejected, and nothing is told twice', async () => {
+  for (const isThere of [true, false]) {
+    const answered = deferred<void>();
+    const write = async (commit: () => Promise<void>) => {
+      await answered.promise;
+      if (!isThere) throw new Error('refused');
+      await commit();
+    };
+    const settle = () => Promise.resolve(false);
+    await withWriter({ write, settle }, async ({ append, writer }) => {
+      const written = append('log', [1]);
+      await turns();
+      const json = JSON.stringify({ text: 'y'.repeat(4 * DEFLATE_BYTES_MIN) });
+      const refused = [
+        ...written,
+        writer.append([{ kind: 'log', records: [json] }], json.length, 0, (draft) => {
+          draft.putSealed = () => {
+            throw new Error('no memory');
+          };
+        }),
+      ];
+      await Promise.all(refused.map((promise) => rejectsWith(promise, 'WAL_IO', 'no memory')));
+      answered.resolve();
+      await turns();
+      assert.is(writer.waitingBytes, 0);
+      await rejectsWith(append('log', [2])[0]!, 'WAL_IO', 'no memory');
+    });
+  }
+});
+
 it('appends wait at a held gate while other changes go on, and are refused at one that refuses', async () => {
   await withWriter({}, async ({ append, writer, commits, store }) => {
     writer.gate = { at: 'held' };
