@@ -199,7 +199,10 @@ async function repairInCopy(context: RepairContext, damage: Damage): Promise<Rep
   const copy = join(dir, 'db.repair');
   let reconciled: Reconciled;
   try {
-    reconciled = await repairCopy(context, copy, damage.misfit);
+    reconciled = await repairCopy(context, copy, damage.misfit, false).catch(async (error: unknown) => {
+      if (!isDamage(error)) throw error;
+      return await repairCopy(context, copy, damage.misfit, true);
+    });
     await syncFolder(copy);
     await rename(copy, join(dir, 'db.repaired'));
     await syncFolder(dir);
@@ -212,14 +215,14 @@ async function repairInCopy(context: RepairContext, damage: Damage): Promise<Rep
   return { lost: reconciled.lost, message: messageFor(dir, damage, reconciled, kept) };
 }
 
-/** Makes and repairs the copy. `misfit`: LevelDB has to find out anew which files belong to it. */
-async function repairCopy(context: RepairContext, copy: string, misfit: boolean): Promise<Reconciled> {
+/** Makes and repairs the copy. `misfit`: LevelDB has to find out anew which files belong to it. `keysToo`: see `mendTable`. */
+async function repairCopy(context: RepairContext, copy: string, misfit: boolean, keysToo: boolean) {
   const { dir, clock } = context;
   const database = databaseFolder(dir);
   await rm(copy, { recursive: true, force: true });
   const isThere = await isFolder(database);
   const fits = isThere
-    ? await copyMended(database, copy, misfit)
+    ? await copyMended(database, copy, misfit, keysToo)
     : await mkdir(copy, { mode: 0o700 }).then(() => true);
   const rebuilt = isThere && (misfit || !fits);
   if (rebuilt) await repairStore(copy);
@@ -228,7 +231,7 @@ async function repairCopy(context: RepairContext, copy: string, misfit: boolean)
     store = await openStore(copy, !isThere);
   } catch (error) {
     if (rebuilt || !isDamage(error)) throw error;
-    return await repairCopy(context, copy, true);
+    return await repairCopy(context, copy, true, keysToo);
   }
   try {
     // What `repair` brings back is in no order: until it is compacted, old values may hide newer ones.

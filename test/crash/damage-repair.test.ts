@@ -1,12 +1,14 @@
 // A repair is interrupted, comes twice at once, or is not anyone's to do: the database is what it was, or repaired.
 
-import { cp, readdir, rename, rm, stat } from 'node:fs/promises';
+import { cp, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { WalError } from '../../lib/errors.js';
 import type { WalEvent } from '../../lib/events.js';
+import { maskedCrc } from '../../lib/log/leveldb/checksum.js';
+import { layoutOf } from '../../lib/log/leveldb/table.js';
 import { Wal } from '../../lib/wal.js';
 import { withChild } from '../helpers/child.js';
 import { ManualClock } from '../helpers/manual-clock.js';
@@ -206,6 +208,26 @@ it('a copied folder with the mark of another log is not compared with it', async
       await mark.close();
     };
     assert.is((await trial(crashed, foreign)).lost, 0);
+  });
+});
+
+it('a key that LevelDB can not read, in a block whose checksum fits, is repaired with its block', async () => {
+  await withPictures(async ({ closed }) => {
+    // As a compaction leaves it that read a damaged block.
+    const { lost } = await trial(closed, async (dir) => {
+      for (const file of await databaseFiles(dir, /\.ldb$/)) {
+        const content = await readFile(join(dir, file));
+        const plain = layoutOf(content)!.data.filter(({ offset, size }) => content[offset + size] === 0);
+        for (const { offset, size } of plain) {
+          const keyBytes = content[offset + 1]!;
+          const key = content.indexOf('!', offset);
+          content[key + keyBytes - 8] = 0x7f;
+          content.writeUInt32LE(maskedCrc(content, offset, offset + size + 1), offset + size + 1);
+        }
+        await writeFile(join(dir, file), content);
+      }
+    });
+    assert.ok(lost > 0);
   });
 });
 

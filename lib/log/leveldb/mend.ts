@@ -9,9 +9,10 @@ import { mendTable, tableProblem } from './table.js';
 
 /**
  * Makes the copy; `to` must not exist. `misfit`: the MANIFEST does not say what belongs to the database. Returns
- * false where tables had to be left out or changed their size, so that it does not fit them any more.
+ * false where tables had to be left out or changed their size, so that it does not fit them any more. `keys`: see
+ * `mendTable`.
  */
-export async function copyMended(from: string, to: string, misfit: boolean): Promise<boolean> {
+export async function copyMended(from: string, to: string, misfit: boolean, keys = false): Promise<boolean> {
   await mkdir(to, { mode: 0o700 });
   const files = await filesOf(from);
   const { logs, others } = files;
@@ -19,7 +20,7 @@ export async function copyMended(from: string, to: string, misfit: boolean): Pro
   for (const name of others) await link(join(from, name), join(to, name));
   for (const name of logs.values()) await copyLog(join(from, name), join(to, name));
   let fits = true;
-  for (const name of tables) fits = (await copyTable(join(from, name), join(to, name))) && fits;
+  for (const name of tables) fits = (await copyTable(join(from, name), join(to, name), keys)) && fits;
   return fits;
 }
 
@@ -31,13 +32,13 @@ async function copyLog(from: string, to: string): Promise<void> {
   else await writeSynced(to, mendFrames(file, damaged));
 }
 
-async function copyTable(from: string, to: string): Promise<boolean> {
+async function copyTable(from: string, to: string, keys: boolean): Promise<boolean> {
   const file = await readFile(from);
-  if (tableProblem(file) === undefined) {
+  if (tableProblem(file, keys) === undefined) {
     await link(from, to);
     return true;
   }
-  const mended = mendTable(file);
+  const mended = mendTable(file, keys);
   if (mended) await writeSynced(to, mended);
   return mended?.length === file.length;
 }

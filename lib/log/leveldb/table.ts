@@ -15,8 +15,10 @@ const MAGIC = Buffer.from('57fb808b247547db', 'hex');
 const TRAILER_BYTES = 5;
 /** How a block is stored: the byte behind it. */
 const STORED = { plain: 0, snappy: 1 } as const;
-/** Behind the user's part of a key: sequence number and type. */
+/** Behind the user's part of a key: type and sequence number. */
 const KEY_SUFFIX_BYTES = 8;
+/** A type is 0 for a delete, 1 for a put. */
+const TYPE_MAX = 1;
 /** Keys after which a block begins to store whole keys again: so many are looked through one by one for one key. */
 const RESTART_INTERVAL = 16;
 
@@ -34,27 +36,28 @@ export interface Layout {
   readonly filters: readonly Handle[];
 }
 
-/** What is wrong with a table, for people; `undefined` where nothing is. */
-export function tableProblem(file: Buffer): string | undefined {
+/** What is wrong with a table, for people; `undefined` where nothing is. `keys`: those are looked at, too. */
+export function tableProblem(file: Buffer, keys = false): string | undefined {
   const layout = layoutOf(file);
   if (!layout) return 'its footer or index is damaged';
-  const damaged = [...layout.data, layout.metaindex, ...layout.filters].filter(
-    (block) => !isSound(file, block),
-  );
+  const damaged = [
+    ...layout.data.filter((block) => !isGood(file, block, keys)),
+    ...[layout.metaindex, ...layout.filters].filter((block) => !isSound(file, block)),
+  ];
   if (damaged.length === 0) return undefined;
   return `${damaged.length} of its blocks are damaged, the first at ${damaged[0]!.offset}`;
 }
 
 /**
  * The same table without its damaged blocks; `undefined` where nothing is left. Of the same size wherever it was
- * not cut, so that the MANIFEST still fits it.
+ * not cut, so that the MANIFEST still fits it. `keys`: nor blocks with keys that LevelDB can't read.
  */
-export function mendTable(file: Buffer): Buffer | undefined {
+export function mendTable(file: Buffer, keys = false): Buffer | undefined {
   const layout = layoutOf(file);
   if (!layout) return rebuildTable(file);
-  if (!layout.data.some((block) => isSound(file, block))) return undefined;
+  if (!layout.data.some((block) => isGood(file, block, keys))) return undefined;
   const mended = Buffer.from(file);
-  for (const block of layout.data) if (!isSound(file, block)) makeEmpty(mended, block);
+  for (const block of layout.data) if (!isGood(file, block, keys)) makeEmpty(mended, block);
   // Without its entry in there, no filter is used: nothing is wrong but a little time.
   if (!isSound(file, layout.metaindex) || layout.filters.some((block) => !isSound(file, block))) {
     makeEmpty(mended, layout.metaindex);
@@ -88,6 +91,20 @@ function isSound(file: Buffer, { offset, size }: Handle): boolean {
   const end = offset + size;
   if (size < 4 || end + TRAILER_BYTES > file.length) return false;
   return file.readUInt32LE(end + 1) === maskedCrc(file, offset, end + 1);
+}
+
+/**
+ * Whether a block is sound, and, where `keys` are looked at, LevelDB can read each: what it has itself made of a damaged
+ * block, while it compacted, has a checksum that fits.
+ */
+function isGood(file: Buffer, block: Handle, keys: boolean): boolean {
+  if (!isSound(file, block)) return false;
+  return !keys || (entriesOf(file, block)?.every(({ key }) => isReadable(key)) ?? false);
+}
+
+/** A key ends in what was done with it, a put or a delete, and when. */
+function isReadable(key: Buffer): boolean {
+  return key.length >= KEY_SUFFIX_BYTES && key[key.length - KEY_SUFFIX_BYTES]! <= TYPE_MAX;
 }
 
 /** An empty block: no restart points, and so no keys. */
