@@ -40,6 +40,7 @@ export class Loader {
   /** The last chunk ended at a bound: what comes behind it has waited long enough. */
   #full = false;
   #hurried = 0;
+  #interrupted = false;
   /** Lines in a batch: fewer while the destination takes fewer. */
   #batchMax: number;
   /** Lines in a batch while one is searched that the destination refuses. */
@@ -99,14 +100,21 @@ export class Loader {
     this.#batchMax = Math.min(this.#batchMax * 2, this.#context.batchMax);
   }
 
-  /** The next batch, as soon as it should go; `undefined` when told to stop. */
+  /** Ends waiting for the next batch, now or the next time: whoever waits for it has to look at something else first. */
+  interrupt(): void {
+    this.#interrupted = true;
+    this.#wake.notify();
+  }
+
+  /** The next batch, as soon as it should go; `undefined` when told to stop, or interrupted. */
   async next(onWaiting: () => void): Promise<LoadedBatch | undefined> {
-    while (!this.#context.signal.aborted) {
+    while (!this.#context.signal.aborted && !this.#interrupted) {
       const loaded = await this.ready();
       if (loaded) return loaded;
       onWaiting();
-      await this.#waitForMore();
+      if (!this.#interrupted) await this.#waitForMore();
     }
+    this.#interrupted = false;
     return undefined;
   }
 

@@ -211,7 +211,8 @@ export class Shipper {
         this.#loader.grow();
         this.#deliveredTo = loaded.to;
         const acknowledging = this.#acknowledge(loaded, quarantined);
-        acknowledging.catch(() => {});
+        // It may be that nothing more comes: what could not be acknowledged is delivered again at once.
+        acknowledging.catch(() => this.#loader.interrupt());
         acknowledged.push(acknowledging);
         // Delivery goes on while acknowledgements are on their way to the disk, or wait for it to have room.
         if (acknowledged.length > ACKNOWLEDGING_MAX) await acknowledged.shift();

@@ -3,12 +3,14 @@
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { Entry } from '../../lib/log/entry.js';
 import { keys } from '../../lib/log/keyspace.js';
+import { remove } from '../../lib/log/operations.js';
 import { openStore } from '../../lib/log/store.js';
 import type { Receipt } from '../../lib/ship/sink.js';
 import { Shippers } from '../../lib/ship/shippers.js';
 import { SinkError } from '../../lib/ship/sink.js';
-import { appendEntries, flipped, withLog } from '../helpers/log.js';
+import { appendEntries, entriesOf, flipped, withLog } from '../helpers/log.js';
 import { Archive, TestSink, archiving, deferred } from '../helpers/sink.js';
 import { until } from '../helpers/until.js';
 import type { AnyWal, OpenWal } from '../helpers/wal.js';
@@ -164,6 +166,29 @@ it('damage in what another shipper holds waits until that is settled, and no lon
     const { cursors } = log.stream('log');
     assert.equal([cursors.get('one')?.delivered, cursors.get('one')?.lost], [30, 0]);
     assert.equal([cursors.get('two')?.delivered, cursors.get('two')?.lost], [20, 10]);
+    await shippers.stop();
+  });
+});
+
+it('what a repair counts as lost while it is being delivered is delivered again as a notice, also where nothing more comes', async () => {
+  await withLog({}, async (log, { clock }) => {
+    await appendEntries(log, 'log', [10, 10, 10]);
+    const [, { offset, size }] = (await entriesOf(log.store, 'log')) as [Entry, Entry];
+    const lost = { from: 11, to: 20, keys: [keys.entry('log', 20)], reason: 'corrupt' } as const;
+    const removal = { kind: 'log', ...lost, startOffset: offset, endOffset: offset + size, at: 0 };
+    const archive = new Archive();
+    const sink = new TestSink(async (sent, number) => {
+      if (number === 1) await log.change((draft) => remove(draft, removal, []));
+      return archiving(archive)(sent, number);
+    });
+    const shippers = new Shippers(log, clock, () => {});
+    const shipper = shippers.start('log', ['default'], sink, { name: 'default', lingerMs: 0, batchMax: 100 });
+    await until(() => shipper.state.at === 'waiting');
+    clock.advance(10_000);
+    await shipper.idle();
+    assert.equal(archive.missing(30), []);
+    const { delivered, lost: counted, seq } = log.stream('log').cursors.get('default')!;
+    assert.equal({ delivered, counted, seq }, { delivered: 20, counted: 10, seq: 30 });
     await shippers.stop();
   });
 });
