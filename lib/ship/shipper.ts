@@ -207,17 +207,16 @@ export class Shipper {
           if (settlement.linesMax !== undefined) this.#loader.shrink(settlement.linesMax);
           continue;
         }
-        const { quarantined } = settlement;
         this.#loader.grow();
         this.#deliveredTo = loaded.to;
-        const acknowledging = this.#acknowledge(loaded, quarantined);
+        const acknowledging = this.#acknowledge(loaded, settlement.quarantined);
         // It may be that nothing more comes: what could not be acknowledged is delivered again at once.
         acknowledging.catch(() => this.#loader.interrupt());
         acknowledged.push(acknowledging);
         // Delivery goes on while acknowledgements are on their way to the disk, or wait for it to have room.
         if (acknowledged.length > ACKNOWLEDGING_MAX) await acknowledged.shift();
         // What is put aside is counted before more of it can come.
-        if (quarantined.length > 0) await Promise.all(acknowledged.splice(0));
+        if (settlement.quarantined.length > 0) await Promise.all(acknowledged.splice(0));
       }
       await Promise.all(acknowledged);
     } finally {
