@@ -88,7 +88,7 @@ it('a table, with a flipped byte anywhere', async () => {
   await withPictures(async ({ crashed }) => {
     const files = await databaseFiles(crashed.dir, /\.ldb$/);
     assert.ok(files.length > 1);
-    const trials = await damagePlaces(crashed, files, STEP, rounds(3, 1));
+    const trials = await damagePlaces(crashed, files, STEP, rounds(5, 1));
     console.log(`\n${trials} damaged tables`);
   });
 });
@@ -110,8 +110,8 @@ it('CURRENT, MANIFEST, mark, owner.json and reserve, with a flipped byte anywher
       'owner.json',
       'reserve',
     ];
-    await damagePlaces(crashed, files.slice(0, -2), SMALL_STEP, rounds(3, 1));
-    await damagePlaces(crashed, files.slice(-2), STEP, rounds(4, 1));
+    await damagePlaces(crashed, files.slice(0, -2), SMALL_STEP, rounds(5, 1));
+    await damagePlaces(crashed, files.slice(-2), STEP, rounds(5, 1));
   });
 });
 

@@ -61,7 +61,7 @@ it('everything that was acknowledged is there, or was given up and counted', asy
   await withDisk(64, async (disk) => {
     const lab = new FullDiskLab(disk.dir);
     try {
-      for (let n = 0; n < rounds(3, 25); n++) {
+      for (let n = 0; n < rounds(2, 25); n++) {
         await runAndKill(disk.dir, n * 1_000_000, lab);
         // What the log before this one had to tell, it may have been closed over.
         lab.events.length = 0;

@@ -115,7 +115,7 @@ function sinkTo({ url, issuer, audience, secret }: Receiver): Sink {
 
 it('killed while appending, over and over, a log has everything that it acknowledged', async () => {
   await withLab(async (lab) => {
-    await lab.kill(rounds(6, 250), [], () => lab.checkStored());
+    await lab.kill(rounds(4, 250), [], () => lab.checkStored());
     assert.ok(lab.acknowledged('log').length > 100 && lab.acknowledged('audit').length > 100);
   });
 });
@@ -124,7 +124,7 @@ it('killed while appending and shipping at once, everything acknowledged arrives
   await withReceiver({}, async (receiver) => {
     await withLab(async (lab) => {
       const { url, issuer, audience, secret } = receiver;
-      await lab.kill(rounds(6, 250), [url, issuer, audience, secret], () => lab.open(checkVerified));
+      await lab.kill(rounds(4, 250), [url, issuer, audience, secret], () => lab.open(checkVerified));
       await lab.open(async (wal) => {
         const sink = sinkTo(receiver);
         for (const kind of KINDS) await wal.ship(kind, sink).idle();

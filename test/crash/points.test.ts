@@ -142,7 +142,7 @@ function print(reached: ReadonlyMap<string, number>): void {
 
 skipIf(it, noStrace)('a service killed at any named point loses nothing that it promised', async () => {
   const dice = new Dice(seed);
-  const reached = await runAll(schedule(rounds(4, 380), POINTS, dice), dice);
+  const reached = await runAll(schedule(rounds(3, 380), POINTS, dice), dice);
   print(reached);
   const missed = POINTS.filter(({ name }) => !reached.has(name)).map(({ name }) => name);
   if (isLong) assert.equal(missed, [], 'every point was reached');
