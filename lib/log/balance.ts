@@ -5,6 +5,9 @@
 /** The share that the newest time has in an average. */
 const NEWEST = 1 / 8;
 
+/** As much as somebody had, for records that are not all of one size. */
+const ABOUT = 0.9;
+
 /** An average that follows. */
 class Average {
   #value: number | undefined;
@@ -25,6 +28,7 @@ export class Balance {
   readonly #encoding = new Average();
   readonly #telling = new Average();
   #told: { readonly at: number; readonly bytes: number } | undefined;
+  #toldBytes = 0;
 
   /** A commit took so long, in ms. */
   written(ms: number): void {
@@ -39,6 +43,12 @@ export class Balance {
   /** From now on, whoever waited for so many bytes of lines is told. */
   tells(now: number, bytes: number): void {
     this.#told = { at: now, bytes };
+    this.#toldBytes = bytes;
+  }
+
+  /** Whether, of so many bytes that wait, it looks as if those have come again who were told last. */
+  haveComeAgain(bytes: number): boolean {
+    return bytes >= this.#toldBytes * ABOUT;
   }
 
   /** By now they were told, and have come again. */

@@ -178,8 +178,8 @@ export class Writer {
     if (this.#phase.at !== 'open') return;
     if (this.#ready && !this.#writing) this.#write(this.#ready);
     if (this.#preparing || this.#ready || this.#queue.length === 0) return;
-    // Those who are being told come along.
-    if (this.#teller.isTelling) return;
+    // Those who are being told come along, unless they are the other half.
+    if (this.#teller.isTelling && !this.#balance.haveComeAgain(this.#queue.queuedBytes)) return;
     // While a commit syncs, only a half that is worth it starts early; what is less waits for company.
     if (this.#writing && !this.#goesInHalves) return;
     const appends = this.#gate.at === 'open';

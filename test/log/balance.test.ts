@@ -42,4 +42,16 @@ it('takes nothing from commits of no lines, nor from a turn in which nobody was 
   assert.not(balance.isDiskFaster(1_048_576));
 });
 
+it('knows those who were told last by about how much they have', () => {
+  const balance = new Balance();
+  assert.ok(balance.haveComeAgain(0));
+  balance.tells(0, 100 * KIB);
+  assert.not(balance.haveComeAgain(89 * KIB));
+  assert.ok(balance.haveComeAgain(90 * KIB));
+  balance.heard(1);
+  assert.not(balance.haveComeAgain(89 * KIB));
+  balance.tells(2, 10 * KIB);
+  assert.ok(balance.haveComeAgain(9 * KIB));
+});
+
 it.run();
