@@ -27,7 +27,8 @@ export class Balance {
   /** What this side takes for each byte of lines, in ms: to encode it, and to tell and hear its producers. */
   readonly #encoding = new Average();
   readonly #telling = new Average();
-  #told: { readonly at: number; readonly bytes: number } | undefined;
+  /** Who was told last: since when, where they have not come again yet, and how many bytes they had. */
+  #toldAt: number | undefined;
   #toldBytes = 0;
 
   /** A commit took so long, in ms. */
@@ -42,7 +43,8 @@ export class Balance {
 
   /** From now on, whoever waited for so many bytes of lines is told. */
   tells(now: number, bytes: number): void {
-    this.#told = { at: now, bytes };
+    if (bytes === 0) return;
+    this.#toldAt = now;
     this.#toldBytes = bytes;
   }
 
@@ -53,8 +55,8 @@ export class Balance {
 
   /** By now they were told, and have come again. */
   heard(now: number): void {
-    if (this.#told && this.#told.bytes > 0) this.#telling.add((now - this.#told.at) / this.#told.bytes);
-    this.#told = undefined;
+    if (this.#toldAt !== undefined) this.#telling.add((now - this.#toldAt) / this.#toldBytes);
+    this.#toldAt = undefined;
   }
 
   /** Whether the disk needs less time for a commit than this side does for so many bytes of lines. */

@@ -238,7 +238,7 @@ export class Writer {
     const began = this.#now;
     const written = changes.size === 0 ? Promise.resolve() : this.#context.write(changes);
     const onWritten = () => {
-      this.#balance.written(this.#now - began);
+      if (changes.size > 0) this.#balance.written(this.#now - began);
       this.#written(prepared);
     };
     void written.then(onWritten, (error: unknown) => this.#settle(prepared, error as Error));

@@ -50,6 +50,8 @@ it('knows those who were told last by about how much they have', () => {
   assert.ok(balance.haveComeAgain(90 * KIB));
   balance.heard(1);
   assert.not(balance.haveComeAgain(89 * KIB));
+  balance.tells(2, 0);
+  assert.not(balance.haveComeAgain(89 * KIB));
   balance.tells(2, 10 * KIB);
   assert.ok(balance.haveComeAgain(9 * KIB));
 });
