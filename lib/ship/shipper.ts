@@ -13,7 +13,8 @@ import { Loader } from './loader.js';
 import { Settling } from './settling.js';
 import type { ShipperContext, ShipperState } from './shipper-context.js';
 import type { Batch } from './sink.js';
-import { Wake, behindRequests } from './wake.js';
+import { behindRequests } from './turn.js';
+import { Wake } from './wake.js';
 
 /** The most that the wait after a failure on this side is drawn from, in ms. */
 const RETRY_MS_MAX = 10_000;
@@ -261,7 +262,6 @@ export class Shipper {
   /** Waits while this shipper has put records aside and the log's quarantine holds more than it may. */
   async #awaitRoom(): Promise<void> {
     const { log, kind, onEvent } = this.#context;
-    const { signal } = this.#abort;
     const isFull = () =>
       log.quarantineBytes > log.quarantineBytesMax &&
       (log.stream(kind).cursors.get(this.name)?.quarantineBytes ?? 0) > 0;
@@ -270,7 +270,7 @@ export class Shipper {
     this.#state = { at: 'stopped', error };
     onEvent({ type: 'ship-stopped', kind, shipper: this.name, message: error });
     this.#progress.notify();
-    while (isFull() && !signal.aborted) await this.#committed.wait(signal);
+    while (isFull() && !this.#abort.signal.aborted) await this.#committed.wait(this.#abort.signal);
   }
 
   async #deliver(batch: Batch): Promise<Delivery> {

@@ -24,11 +24,3 @@ export class Wake {
     });
   }
 }
-
-/**
- * Resolves behind what was begun before: a request is made in this turn and written in the next one, and what is done
- * first keeps the destination waiting.
- */
-export function behindRequests(): Promise<void> {
-  return new Promise((resolve) => process.nextTick(() => setImmediate(resolve)));
-}
