@@ -9,9 +9,8 @@ import type { ImportOptions, ImportProgress, ImportReport } from '../import/impo
 import type { Entry } from '../log/entry.js';
 import type { VerifyReport, Walk } from '../log/verify.js';
 import { verifyLines } from '../log/verify.js';
-import type { Passage } from '../passage.js';
+import type { Passage, ReadItem } from '../passage.js';
 import type { ResendOptions } from '../quarantine.js';
-import type { ReadItem } from '../passage.js';
 import { itemsIn } from '../reading.js';
 import type {
   CompactOptions,
