@@ -99,7 +99,9 @@ it('a disk that is slower than encoding is given all of them, and what comes mea
     clock.advance(10);
     if (number === 3) await second.promise;
   };
-  await withWriter({ write, clock }, async ({ writer, store, commits }) => {
+  // Before those who are told have come again.
+  const committed = () => clock.advance(1);
+  await withWriter({ write, clock, committed }, async ({ writer, store, commits }) => {
     await appendLarge(writer, 300);
     assert.equal(await countsOf(store), [150, 150]);
     // These take no time of the disk, and say nothing of it.
