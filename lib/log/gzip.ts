@@ -41,8 +41,14 @@ export async function linesOf(piece: Piece): Promise<Buffer | undefined> {
   return lines.length === piece.lineBytes && crc32(lines) === piece.linesCrc ? lines : undefined;
 }
 
-/** All pieces' lines as one gzip member. Neighbouring plain pieces are deflated together on the way. */
-export async function gzipOf(pieces: readonly Piece[]): Promise<Buffer> {
+/**
+ * All pieces' lines as one gzip member. Neighbouring plain pieces are deflated together on the way. `allocate`: where it
+ * is written to, of at least so many bytes.
+ */
+export async function gzipOf(
+  pieces: readonly Piece[],
+  allocate = (bytes: number): Buffer => Buffer.allocUnsafe(bytes),
+): Promise<Buffer> {
   const parts: Buffer[] = [GZIP_HEADER];
   let crc = 0;
   let bytes = 0;
@@ -68,7 +74,13 @@ export async function gzipOf(pieces: readonly Piece[]): Promise<Buffer> {
   trailer.writeUInt32LE(crc, 0);
   trailer.writeUInt32LE(bytes % 2 ** 32, 4);
   parts.push(FINAL_BLOCK, trailer);
-  return Buffer.concat(parts);
+  const memory = allocate(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    memory.set(part, at);
+    at += part.length;
+  }
+  return memory.subarray(0, at);
 }
 
 /** The CRC-32 of all the pieces' lines, one after another. */

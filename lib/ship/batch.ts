@@ -4,13 +4,14 @@ import { crc32 } from 'node:zlib';
 import { WalError } from '../errors.js';
 import { cutEntry } from '../log/entry.js';
 import type { Piece } from '../log/gzip.js';
-import { crcOf, gzipOf, linesOf } from '../log/gzip.js';
+import { crcOf, linesOf } from '../log/gzip.js';
 import type { LogIdentity } from '../log/open.js';
 import type { EntryRef } from '../log/operations.js';
 import type { Damage, Step } from '../log/read.js';
 import { piecesOf } from '../log/read.js';
 import type { Gap } from '../records.js';
 import { gapLine } from '../records.js';
+import { GzipBody, setBody } from './body.js';
 import type { Batch } from './sink.js';
 
 /** A batch together with what acknowledging it needs to know. */
@@ -112,8 +113,8 @@ function bodyOf(
   pieces: readonly Piece[],
 ): Batch {
   const crc = crcOf(pieces).toString(16).padStart(8, '0');
-  let body: Promise<Buffer> | undefined;
-  return {
+  const body = new GzipBody(pieces);
+  const batch: Batch = {
     id: `${logId}:${kind}:${from}-${to}:${crc}`,
     logId,
     service,
@@ -124,13 +125,10 @@ function bodyOf(
     count,
     lineBytes: pieces.reduce((sum, piece) => sum + piece.lineBytes, 0),
     lines: async () => Buffer.concat(await Promise.all(pieces.map(soundLines))),
-    // Made once: ahead of its turn, and for every try.
-    gzip: () =>
-      (body ??= gzipOf(pieces).catch((error: unknown) => {
-        body = undefined;
-        throw error;
-      })),
+    gzip: () => body.give(),
   };
+  setBody(batch, body);
+  return batch;
 }
 
 async function soundLines(piece: Piece): Promise<Buffer> {

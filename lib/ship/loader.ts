@@ -11,6 +11,7 @@ import type { Damage } from '../log/read.js';
 import { readAfter } from '../log/read.js';
 import type { LoadedBatch } from './batch.js';
 import { loadBatch } from './batch.js';
+import { prepareBody } from './body.js';
 import { Wake } from './wake.js';
 
 export interface LoaderContext {
@@ -131,8 +132,7 @@ export class Loader {
       const bodies = { notices, lineBytesMax: batchBytes };
       const loaded = damage ?? (await loadBatch(log.identity, kind, chunk.steps, removals, bodies));
       if ('batch' in loaded) {
-        // Whoever sends it asks again, and is told then what is wrong with it.
-        if (gzips) loaded.batch.gzip().catch(() => {});
+        if (gzips) prepareBody(loaded.batch);
         this.#goOn(loaded.to, chunk.full);
         return loaded;
       }

@@ -11,6 +11,7 @@ import { ClockSkew } from '../auth/skew.js';
 import { requestSigner } from '../auth/signature.js';
 import type { RequestSigner } from '../auth/signature.js';
 import { tokenProvider } from '../auth/token.js';
+import { lendBody } from '../body.js';
 import { outcomeOf } from '../outcome.js';
 import type { Answer } from '../outcome.js';
 import { SinkError } from '../sink.js';
@@ -122,8 +123,22 @@ class HttpSink implements Sink {
 
   async #deliver(batch: Batch, signal: AbortSignal): Promise<Receipt> {
     signal.throwIfAborted();
-    const { gzip, timeoutMs, acceptEmpty } = this.#to;
-    const post = await this.#compose(batch, gzip ? await batch.gzip() : await batch.lines());
+    if (!this.#to.gzip) return await this.#settle(batch, await batch.lines(), signal);
+    const body = await lendBody(batch);
+    try {
+      const receipt = await this.#settle(batch, body.bytes, signal);
+      // What is taken for a receipt may have come before all of it was read.
+      if (!this.#to.acceptEmpty) body.sent();
+      return receipt;
+    } catch (error) {
+      body.keep();
+      throw error;
+    }
+  }
+
+  async #settle(batch: Batch, body: Buffer, signal: AbortSignal): Promise<Receipt> {
+    const { timeoutMs, acceptEmpty } = this.#to;
+    const post = await this.#compose(batch, body);
     const late = () => new SinkError('outage', `${post.url.href} gave no answer within ${timeoutMs} ms`);
     const answer = await withDeadline(this.#clock, timeoutMs, late, signal, (end) =>
       this.#exchange(post, end),
