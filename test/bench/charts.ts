@@ -17,6 +17,7 @@ const COLORS: Record<ContenderName, string> = {
   'better-sqlite3': '#d98b1e',
   lmdb: '#3d8b57',
   level: '#8a5aa8',
+  'level-groups': '#b88fd0',
   undici: '#444444',
 };
 const FIGURES: readonly { metric: Metric; file: string; title: string }[] = [

@@ -1,7 +1,7 @@
 // The words of the benchmark: what is measured, by whom, and what a measurement says. Types only.
 
 /** Who does the work: this library, or what it is measured against. */
-export type ContenderName = 'wal' | 'file' | 'better-sqlite3' | 'lmdb' | 'level' | 'undici';
+export type ContenderName = 'wal' | 'file' | 'better-sqlite3' | 'lmdb' | 'level' | 'level-groups' | 'undici';
 
 /** What one measurement consists of. */
 export type Job = AppendJob | PathJob | DeliverJob | AssembleJob;

@@ -8,6 +8,7 @@ export const CONTENDERS: Record<ContenderName, string> = {
   'better-sqlite3': 'better-sqlite3',
   lmdb: 'lmdb',
   level: 'LevelDB, a key a record',
+  'level-groups': 'LevelDB, a value a group',
   undici: 'undici, prepared bodies',
 };
 

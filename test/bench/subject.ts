@@ -25,6 +25,7 @@ const CONTENDERS: Record<ContenderName, () => Promise<Contender>> = {
   'better-sqlite3': async () => (await import('./contenders/better-sqlite3.js')).betterSqlite3,
   lmdb: async () => (await import('./contenders/lmdb.js')).lmdb,
   level: async () => (await import('./contenders/level.js')).level,
+  'level-groups': async () => (await import('./contenders/level-groups.js')).levelGroups,
   undici: async () => (await import('./contenders/undici.js')).undici,
 };
 

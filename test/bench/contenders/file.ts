@@ -7,6 +7,7 @@ import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { behindFront } from './front-path.js';
 import type { Body, Group, GroupStore } from './front.js';
+import { bytesOf } from './lines.js';
 
 /** A file that has as much is followed by the next; delivered ones are deleted. */
 const SEGMENT_BYTES_MAX = 16 * 1_048_576;
@@ -102,14 +103,6 @@ function append(fd: number, bytes: Buffer): Promise<void> {
       fdatasync(fd, (failure) => (failure ? reject(failure) : resolve()));
     });
   });
-}
-
-/** Line by line into one buffer: joined into one string first, they would cost twice as much. */
-function bytesOf(lines: readonly string[]): Buffer {
-  const bytes = Buffer.allocUnsafe(lines.reduce((sum, line) => sum + Buffer.byteLength(line), 0));
-  let at = 0;
-  for (const line of lines) at += bytes.write(line, at);
-  return bytes;
 }
 
 export const file = behindFront(async (dir) => new FileStore(dir, await open(join(dir, 'position'), 'w')));
