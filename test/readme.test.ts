@@ -9,6 +9,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { resolveAlerts } from '../lib/alert-options.js';
 import { METRICS } from '../lib/operate/metrics.js';
+import { loader } from './helpers/compile.js';
 import { withFolder } from './helpers/folder.js';
 
 const it = suite('readme');
@@ -30,8 +31,7 @@ async function runExample(heading: string): Promise<string> {
       .replace("'@nv/wal/logger'", `'${join(root, 'lib/adapters/logger.ts')}'`)
       .replace(/'(level|zod)'/, (_, name: string) => `'${import.meta.resolve(name)}'`);
     await writeFile(join(dir, 'example.mjs'), script);
-    const tsx = import.meta.resolve('tsx');
-    const { stdout } = await promisify(execFile)(process.execPath, ['--import', tsx, 'example.mjs'], {
+    const { stdout } = await promisify(execFile)(process.execPath, ['--import', loader(), 'example.mjs'], {
       cwd: dir,
     });
     printed = stdout;

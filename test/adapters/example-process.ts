@@ -2,6 +2,7 @@
 
 import { spawn } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
+import { loader } from '../helpers/compile.js';
 import type { Receiver } from '../helpers/receiver.js';
 
 export interface Service {
@@ -32,7 +33,7 @@ export async function withService<T>(
   env: NodeJS.ProcessEnv,
   use: (service: Service) => Promise<T>,
 ): Promise<T> {
-  const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), script.pathname], {
+  const child = spawn(process.execPath, ['--import', loader(), script.pathname], {
     env: { ...process.env, ...env },
   });
   const changed = new EventEmitter();

@@ -4,6 +4,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { loader } from '../helpers/compile.js';
 import type { Orders } from './points-orders.js';
 import type { Witness } from './points-witness.js';
 
@@ -19,7 +20,6 @@ export function straceMissing(): string | undefined {
 }
 
 const SERVICE = fileURLToPath(new URL('points-service.ts', import.meta.url));
-const TSX = import.meta.resolve('tsx');
 
 /**
  * How a service ended. By a fault: LevelDB 1.20 follows a null pointer where a commit is refused while it compacts a
@@ -39,7 +39,7 @@ export async function runService(
   witness: Witness,
   how: { folder: string; strace?: readonly string[]; killAfterMs?: number },
 ): Promise<End> {
-  const node = [process.execPath, '--import', TSX, SERVICE, JSON.stringify(orders)];
+  const node = [process.execPath, '--import', loader(), SERVICE, JSON.stringify(orders)];
   const [command, ...args] = how.strace ? ['strace', ...how.strace, ...node] : node;
   const said = join(how.folder, 'said');
   const stdout = await open(said, 'w');

@@ -3,6 +3,7 @@
 import { fork } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
+import { loader } from './compile.js';
 
 export interface Child {
   readonly pid: number;
@@ -18,7 +19,7 @@ export interface Child {
 /** One that outlives the call, to be ended by `kill`. `script`: as `withChild`'s. */
 export function startChild(script: URL, args: readonly string[], env: NodeJS.ProcessEnv = {}): Child {
   const child = fork(script, [...args], {
-    execArgv: script.pathname.endsWith('.ts') ? ['--import', import.meta.resolve('tsx')] : [],
+    execArgv: script.pathname.endsWith('.ts') ? ['--import', loader()] : [],
     env: { ...process.env, ...env },
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
   });

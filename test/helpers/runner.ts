@@ -3,6 +3,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { readFileSync, readdirSync } from 'node:fs';
 import { join, sep } from 'node:path';
+import { loader } from './compile.js';
 import { judge, type Exit, type Verdict } from './verdict.js';
 
 export interface RunnerOptions {
@@ -32,7 +33,6 @@ const JOBS = 3;
 const OUTPUT_CHARS_MAX = 1_048_576;
 const SLOWEST = 5;
 const NO_TESTS: ReadonlySet<string> = new Set(['bench', 'examples', 'fixtures']);
-const TSX = import.meta.resolve('tsx');
 
 /** The running files' processes, for `killRunning`. */
 const running = new Set<ChildProcess>();
@@ -86,7 +86,7 @@ async function runFile(file: string, limitMs: number): Promise<FileRun> {
   const started = performance.now();
   const source = readFileSync(file, 'utf8');
   const { FORCE_COLOR: _, ...env } = process.env;
-  const child = spawn(process.execPath, ['--import', TSX, file], {
+  const child = spawn(process.execPath, ['--import', loader(), file], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...env, NO_COLOR: '1' },
     // A process group of its own, so that what the file started goes with it.

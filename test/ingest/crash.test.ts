@@ -10,6 +10,7 @@ import * as assert from 'uvu/assert';
 import { createIngestHandler, openLevelStore, openPostgresStore } from '../../lib/ingest/index.js';
 import type { IngestStore } from '../../lib/ingest/index.js';
 import { recordLine } from '../../lib/records.js';
+import { loader } from '../helpers/compile.js';
 import { post, withFolder } from '../helpers/receiver.js';
 import type { Posted } from '../helpers/receiver.js';
 import { postgresMissing, startPostgres } from '../helpers/postgres.js';
@@ -32,7 +33,7 @@ async function withProcess(
   use: (running: Running) => Promise<void>,
 ): Promise<void> {
   const script = fileURLToPath(new URL('receiver-process.ts', import.meta.url));
-  const node = [process.execPath, '--import', import.meta.resolve('tsx'), script, dir];
+  const node = [process.execPath, '--import', loader(), script, dir];
   const child = spawn('sh', ['-c', `${before} exec "$@"`, 'sh', ...node], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
