@@ -19,7 +19,7 @@ const OPTIONS = ['--noCheck', '--noEmit', 'false', '--declaration', 'false'];
 /** One script and what it imports. */
 const ALONE = ['--ignoreConfig', '--module', 'nodenext', '--target', 'es2023', '--types', 'node'];
 /** Everything. */
-const PROJECT = ['--project', ROOT, '--sourceMap', 'false', '--inlineSourceMap'];
+const PROJECT = ['--project', ROOT, '--sourceMap', 'false', '--inlineSourceMap', '--sourceRoot', ROOT];
 
 /** What a process that runs TypeScript is given as `--import`: what was compiled for this run, or else tsx. */
 export function loader(): string {
