@@ -6,14 +6,14 @@
 //   db.repaired   one that is ready
 //   db.aside      the database itself, out of the way while its files are changed
 //   db.damaged-…  what was there before
-//   db.guard      held by whoever works on any of these
+//   db.guard      held by whoever works on any of these: guard.ts
 
-import { randomBytes } from 'node:crypto';
-import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../clock.js';
 import { WalError, messageOf } from '../errors.js';
 import { databaseFolder, isFolder, syncFolder } from './folder.js';
+import { holdGuard } from './guard.js';
 import type { Condition } from './leveldb/inspect.js';
 import { inspect } from './leveldb/inspect.js';
 import { copyMended } from './leveldb/mend.js';
@@ -24,7 +24,6 @@ import type { LogIdentity } from './open.js';
 import { newId, readIdentity, writeIdentity } from './open.js';
 import type { Loss, Reconciled } from './reconcile.js';
 import { reconcile } from './reconcile.js';
-import { isDiskFull } from './reserve.js';
 import type { Store } from './store.js';
 import { isDamage, isHeld, openStore, repairStore } from './store.js';
 
@@ -49,8 +48,8 @@ export type Damage = Omit<Condition & { is: 'damaged' }, 'is'>;
 
 /** Damaged databases that are kept: the first one, from which all others were made, and the last ones. */
 const COPIES_MAX = 3;
-/** Bytes that the guard holds back while it is held. */
-const PADDING_BYTES = 65_536;
+/** Times that somebody may leave something where a database is to be put. */
+const PLACE_TRIES_MAX = 4;
 /** Problems that a message names. */
 const PROBLEMS_MAX = 5;
 
@@ -113,44 +112,6 @@ export async function repair(context: RepairContext, found: Damage): Promise<Rep
     return { lost: [], message: `a repair of the database in ${dir} that was interrupted is finished` };
   } finally {
     await giveBack();
-  }
-}
-
-/**
- * A lock of LevelDB's making, for who works on a database that nobody may have open; returns how to give it back.
- *
- * @throws {WalError} `WAL_LOCKED`: somebody holds it. `WAL_IO`.
- */
-export async function holdGuard(dir: string): Promise<() => Promise<void>> {
-  const guard = join(dir, 'db.guard');
-  const held = await openGuard(dir, guard);
-  // Holds a little room back for whoever comes after a crash on a full disk, and has to make the guard anew.
-  await writeFile(join(guard, 'padding'), randomBytes(PADDING_BYTES)).catch(() => {});
-  return async () => {
-    // Still held: whoever comes next must not find it half gone, and what was to be done is done.
-    await rm(guard, { recursive: true, force: true }).catch(() => {});
-    await held.close();
-  };
-}
-
-/**
- * What a power loss, or a full disk, left half of is worth nothing, and held by nobody: opening locks first. For a
- * full disk, LevelDB's diaries go with it, which nobody misses, wherever they are written.
- */
-async function openGuard(dir: string, guard: string): Promise<Store> {
-  try {
-    return await openStore(guard, true);
-  } catch (error) {
-    if (error instanceof WalError && error.code === 'WAL_LOCKED') throw error;
-    await rm(guard, { recursive: true, force: true });
-    if (!isDamage(error) && !isDiskFull(error)) throw error;
-  }
-  for (const name of ['LOG', 'LOG.old']) await rm(join(databaseFolder(dir), name), { force: true });
-  try {
-    return await openStore(guard, true);
-  } catch (error) {
-    await rm(guard, { recursive: true, force: true });
-    throw error;
   }
 }
 
@@ -278,10 +239,21 @@ async function identityOf(store: Store, dir: string): Promise<LogIdentity | unde
 async function bringBack(dir: string, clock: Clock): Promise<void> {
   const aside = join(dir, 'db.aside');
   if (!(await isAside(dir))) return;
+  await putInPlace(aside, dir, clock);
+}
+
+/** Somebody who looks for a database, and finds none, leaves the beginning of one: it goes out of the way. */
+async function putInPlace(folder: string, dir: string, clock: Clock): Promise<void> {
   const database = databaseFolder(dir);
-  if (await isFolder(database)) await rename(database, await freeName(dir, clock.now()));
-  await rename(aside, database);
-  await syncFolder(dir);
+  for (let tries = 1; ; tries++) {
+    try {
+      await rename(folder, database);
+      return await syncFolder(dir);
+    } catch (error) {
+      if (tries === PLACE_TRIES_MAX || !(await isFolder(database))) throw error;
+    }
+    await rename(database, await freeName(dir, clock.now()));
+  }
 }
 
 /** Puts a repaired database in place. Returns where the one before it is now. Can be interrupted anywhere and called again. */
@@ -302,8 +274,7 @@ async function finish(dir: string, clock: Clock): Promise<string | undefined> {
       throw heldError(dir);
     }
   }
-  await rename(repaired, database);
-  await syncFolder(dir);
+  await putInPlace(repaired, dir, clock);
   await forgetCopies(dir);
   return copy;
 }

@@ -4,6 +4,7 @@
 import type { Clock } from '../clock.js';
 import { WalError, messageOf } from '../errors.js';
 import { databaseFolder, isFolder, readOwner, syncFolder } from './folder.js';
+import { holdGuard } from './guard.js';
 import { entriesUpTo } from './keyspace.js';
 import type { Condition } from './leveldb/inspect.js';
 import { isEmpty } from './leveldb/inspect.js';
@@ -21,7 +22,6 @@ import {
   conditionOf,
   damageOf,
   hasDatabase,
-  holdGuard,
   isHeldFolder,
   isInterrupted,
   putBack,
