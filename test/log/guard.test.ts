@@ -7,8 +7,8 @@ import type { Takings } from './guard-process.js';
 const it = suite('log/guard');
 
 const PROCESS = new URL('guard-process.ts', import.meta.url);
-/** While one holds it a hundred times, the other comes some times in the moment in which it is given back. */
-const COUNT = 100;
+/** While one holds it sixty times, the other comes some times in the moment in which it is given back. */
+const COUNT = 60;
 
 it('one at a time holds it, and the others are told so, also in the moment in which it is given back', async () => {
   await withFolder(async (dir) => {
