@@ -67,7 +67,7 @@ export interface Batch {
   readonly lineBytes: number;
   /** The NDJSON body, each line ended by `\n`. */
   lines(): Promise<Buffer>;
-  /** The same as one gzip member, assembled from what is stored. */
+  /** The same as one gzip member, assembled from what is stored. To keep: nothing changes it later. */
   gzip(): Promise<Buffer>;
 }
 
