@@ -31,7 +31,7 @@ import {
 import { Reserve, isDiskFull } from './reserve.js';
 import type { StreamState } from './state.js';
 import type { Store } from './store.js';
-import { openStore } from './store.js';
+import { isCorruption, openStore } from './store.js';
 import { isUnclean, setUnclean } from './unclean.js';
 
 export interface StartOptions {
@@ -91,7 +91,14 @@ export async function startLog(options: StartOptions): Promise<Started> {
 async function openAndLook(
   options: StartOptions,
 ): Promise<Pick<Started, 'store' | 'identity' | 'streams' | 'migrated'> | Damage> {
-  const store = await open(options);
+  let store: Store;
+  try {
+    store = await open(options);
+  } catch (error) {
+    // What its files do not show. Anything else may be nothing of the database's own.
+    if (!isCorruption(error)) throw error;
+    return { misfit: false, problems: [messageOf(error)] };
+  }
   try {
     const migrated = await migrate(store, options.dir, options);
     const found = await lookInside(store, options);

@@ -130,13 +130,21 @@ const DAMAGE_PATTERN =
  * permission, no handles left, a full disk or one that fails are none of the database's.
  */
 export function isDamage(error: unknown): boolean {
-  for (let cause = error; cause instanceof Error; cause = cause.cause) {
-    if ('code' in cause && cause.code === 'LEVEL_CORRUPTION') return true;
-    // Anchored: between the two stands a path, which may say anything.
-    if (cause.message.startsWith('Corruption: ')) return true;
-    if (DAMAGE_PATTERN.test(cause.message)) return true;
-  }
-  return false;
+  return causesOf(error).some((cause) => saysCorrupt(cause) || DAMAGE_PATTERN.test(cause.message));
+}
+
+/** Whether an error says that LevelDB has read something that it can't have written. */
+export function isCorruption(error: unknown): boolean {
+  return causesOf(error).some(saysCorrupt);
+}
+
+function saysCorrupt(error: Error): boolean {
+  // Anchored: a path may say anything.
+  return ('code' in error && error.code === 'LEVEL_CORRUPTION') || error.message.startsWith('Corruption: ');
+}
+
+function causesOf(error: unknown): Error[] {
+  return error instanceof Error ? [error, ...causesOf(error.cause)] : [];
 }
 
 function openError(dir: string, error: unknown): WalError {

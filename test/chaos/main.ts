@@ -3,6 +3,7 @@
 
 import { randomInt } from 'node:crypto';
 import { parseArgs } from 'node:util';
+import { compileAll } from '../helpers/compile.js';
 import { killRunning, runTests } from '../helpers/runner.js';
 
 const ROOT = 'test/chaos';
@@ -28,5 +29,6 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.exit(1);
   });
 }
+await compileAll();
 const passed = await runTests({ root: ROOT, filters: positionals, limitMs: LIMIT_MS, jobs: 1 });
 process.exitCode = passed ? 0 : 1;

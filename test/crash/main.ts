@@ -2,6 +2,7 @@
 // folder or those whose path contains a part. The short form is a part of `npm test`.
 
 import { parseArgs } from 'node:util';
+import { compileAll } from '../helpers/compile.js';
 import { findTests, killRunning, runTests } from '../helpers/runner.js';
 
 const ROOT = 'test/crash';
@@ -25,5 +26,6 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.exit(1);
   });
 }
+await compileAll();
 const passed = await runTests({ root: ROOT, filters: positionals, limitMs: LIMIT_MS, jobs: 1 });
 process.exitCode = passed ? 0 : 1;

@@ -22,6 +22,8 @@ export interface Framed {
   readonly records: Buffer[];
   /** Frames that are not what was written, with something sound behind them. At the end of a file, they are a write that a crash cut off. */
   readonly damaged: Span[];
+  /** Where the last sound frame ends. */
+  readonly end: number;
 }
 
 /** The records of a file, and what is wrong with it. */
@@ -30,6 +32,7 @@ export function readFrames(file: Buffer): Framed {
   const damaged: Span[] = [];
   let unsure: Span[] = [];
   let parts: Buffer[] | undefined;
+  let soundEnd = 0;
   for (const { start, end, type } of framesOf(file)) {
     if (type === undefined) {
       parts = undefined;
@@ -38,6 +41,7 @@ export function readFrames(file: Buffer): Framed {
     }
     damaged.push(...unsure);
     unsure = [];
+    soundEnd = end;
     const content = file.subarray(start + HEADER_BYTES, end);
     if (type === TYPES.full) records.push(content);
     if (type === TYPES.first) parts = [content];
@@ -45,7 +49,7 @@ export function readFrames(file: Buffer): Framed {
     if (type === TYPES.last && parts) records.push(Buffer.concat(parts));
     if (type === TYPES.full || type === TYPES.last) parts = undefined;
   }
-  return { records, damaged };
+  return { records, damaged, end: soundEnd };
 }
 
 /** The same file with what is damaged made a frame that LevelDB steps over: it would drop the rest of the block, too. */

@@ -17,11 +17,22 @@ export async function copyMended(from: string, to: string, misfit: boolean, keys
   const files = await filesOf(from);
   const { logs, others } = files;
   const tables = wantedTables(files, misfit ? undefined : await readCurrent(from, files));
-  for (const name of others) await link(join(from, name), join(to, name));
+  for (const name of others) await copyOther(join(from, name), join(to, name));
   for (const name of logs.values()) await copyLog(join(from, name), join(to, name));
   let fits = true;
   for (const name of tables) fits = (await copyTable(join(from, name), join(to, name), keys)) && fits;
   return fits;
+}
+
+/**
+ * CURRENT, or a MANIFEST without what a power loss has left of its last write: of that, LevelDB takes only what is too
+ * short for it for cut off, and refuses the rest.
+ */
+async function copyOther(from: string, to: string): Promise<void> {
+  const file = await readFile(from);
+  const end = /MANIFEST-\d+$/.test(from) ? readFrames(file).end : file.length;
+  if (end === file.length) await link(from, to);
+  else await writeSynced(to, file.subarray(0, end));
 }
 
 /** Hard links take no room, and LevelDB never changes a file that it has not written itself since it was opened. */

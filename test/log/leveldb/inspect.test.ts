@@ -1,13 +1,18 @@
-import { copyFile, mkdir, readdir, rm, truncate } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, rm, truncate, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { inspect } from '../../../lib/log/leveldb/inspect.js';
 import { copyMended } from '../../../lib/log/leveldb/mend.js';
+import { isCorruption } from '../../../lib/log/store.js';
 import { withFolder } from '../../helpers/folder.js';
+import { rejection } from '../../helpers/rejection.js';
 import { fileOf, flippedAt, open, readNumbers, replace, withDatabase } from './database.js';
 
 const it = suite('log/leveldb/inspect');
+
+/** A checksum and the length 9, which reached the disk, and the type and the content, which did not: a sector ends between them. */
+const HALF_A_FRAME = Buffer.concat([Buffer.from('86a19ea90900', 'hex'), Buffer.alloc(10)]);
 
 async function withCopies(use: (copy: () => Promise<string>) => Promise<void>): Promise<void> {
   await withDatabase({}, async (dir) => {
@@ -115,6 +120,18 @@ it('a mended copy is sound, and takes no room but for what was mended', async ()
     assert.ok(cut.is === 'damaged' && cut.misfit, 'the MANIFEST does not fit it any more');
     await copyMended(dir, `${dir}-cut`, cut.misfit);
     assert.ok((await readdir(`${dir}-cut`)).includes(basename(path)));
+  });
+});
+
+it('a MANIFEST whose last write reached the disk in part is refused by LevelDB, and mended without it', async () => {
+  await withDatabase({}, async (dir) => {
+    const numbers = await readNumbers(dir);
+    const { path, content } = await fileOf(dir, /^MANIFEST/);
+    await writeFile(path, Buffer.concat([content, HALF_A_FRAME]));
+    assert.ok(isCorruption(await rejection(open(dir, false, async () => {}))));
+    assert.is((await inspect(dir, Infinity)).is, 'sound');
+    assert.ok(await copyMended(dir, `${dir}-mended`, false));
+    assert.equal(await readNumbers(`${dir}-mended`), numbers);
   });
 });
 
