@@ -13,7 +13,7 @@ const KEPT_BYTES_MAX = 2 * 1_048_576;
 /** A gzip body that nobody else has. What is called first of the two counts; neither may be. */
 export interface LentBody {
   readonly bytes: Buffer;
-  /** It has arrived, all of it: its memory is another's from now on. */
+  /** All of it has gone out, and it has arrived: its memory is another's from now on. */
   sent(): void;
   /** It may be sent again. */
   keep(): void;

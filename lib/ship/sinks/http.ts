@@ -16,6 +16,7 @@ import { outcomeOf } from '../outcome.js';
 import type { Answer } from '../outcome.js';
 import { SinkError } from '../sink.js';
 import type { Batch, Receipt, SendContext, Sink } from '../sink.js';
+import { Connections } from './connections.js';
 
 const TIMEOUT_MS = 30_000;
 const CONNECT_TIMEOUT_MS_MAX = 10_000;
@@ -80,6 +81,7 @@ class HttpSink implements Sink {
   // Private by #: whoever logs a sink must not see what its functions hold.
   readonly #to: Destination;
   readonly #clock: Clock;
+  readonly #connections: Connections;
   readonly #pool: Pool;
   readonly #sending = new Set<Promise<Receipt>>();
   #closed: Promise<void> | undefined;
@@ -90,13 +92,14 @@ class HttpSink implements Sink {
     this.body = to.gzip ? 'gzip' : undefined;
     this.#to = to;
     this.#clock = clock;
+    this.#connections = new Connections(Math.min(to.timeoutMs, CONNECT_TIMEOUT_MS_MAX));
     this.#pool = new Pool(to.origin, {
       connections: to.connections,
       pipelining: 1,
       // The deadline over the whole exchange is the only clock; these two would each be another.
       headersTimeout: 0,
       bodyTimeout: 0,
-      connect: { timeout: Math.min(to.timeoutMs, CONNECT_TIMEOUT_MS_MAX) },
+      connect: this.#connections.connect,
     });
   }
 
@@ -127,8 +130,8 @@ class HttpSink implements Sink {
     const body = await lendBody(batch);
     try {
       const receipt = await this.#settle(batch, body.bytes, signal);
-      // What is taken for a receipt may have come before all of it was read.
-      if (!this.#to.acceptEmpty) body.sent();
+      // Who has the batch already may say so before all of it was read.
+      if (this.#connections.haveTakenAll) body.sent();
       return receipt;
     } catch (error) {
       body.keep();
