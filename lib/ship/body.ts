@@ -3,7 +3,6 @@
 
 import type { Piece } from '../log/gzip.js';
 import { gzipOf } from '../log/gzip.js';
-import type { Batch } from './sink.js';
 
 /** Memory that is kept for bodies to come: blocks, each of a whole number of units, and what a block has at most. */
 const KEPT_MAX = 4;
@@ -105,21 +104,29 @@ export class GzipBody {
   }
 }
 
-/** Not a part of what a sink is given: whoever got a lent body from there would have to know when it ends. */
-const bodies = new WeakMap<Batch, GzipBody>();
+/** A batch, as far as it matters here. */
+interface WithBody {
+  readonly gzip: () => Promise<Buffer>;
+}
 
-export function setBody(batch: Batch, body: GzipBody): void {
-  bodies.set(batch, body);
+/**
+ * Not a part of what a sink is given: whoever got a lent body from there would have to know when it ends. By what makes
+ * a batch's body, not by the batch: a sink around another one may have put a body of its own there.
+ */
+const bodies = new WeakMap<WithBody['gzip'], GzipBody>();
+
+export function setBody({ gzip }: WithBody, body: GzipBody): void {
+  bodies.set(gzip, body);
 }
 
 /** The body of a batch for a sink that sends it. A batch that somebody else has made has its own. */
-export async function lendBody(batch: Batch): Promise<LentBody> {
-  const body = bodies.get(batch);
+export async function lendBody(batch: WithBody): Promise<LentBody> {
+  const body = bodies.get(batch.gzip);
   if (body) return await body.lend();
   return { bytes: await batch.gzip(), sent: () => {}, keep: () => {} };
 }
 
 /** Makes the body of a batch ahead of its turn. */
-export function prepareBody(batch: Batch): void {
-  bodies.get(batch)?.prepare();
+export function prepareBody({ gzip }: WithBody): void {
+  bodies.get(gzip)?.prepare();
 }

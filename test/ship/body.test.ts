@@ -3,7 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { Socket } from 'node:net';
-import { crc32, gunzipSync } from 'node:zlib';
+import { crc32, gunzipSync, gzipSync } from 'node:zlib';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Piece } from '../../lib/log/gzip.js';
@@ -142,6 +142,25 @@ it('a sink around the HTTP sink may hold the bodies that it asks for', async () 
       assert.is(held.length, 12);
       for (const [bytes, text] of held) assert.is(textOf(bytes), text);
       assert.is(linesOf(arrived), held.map(([, text]) => text).join(''));
+    });
+  });
+});
+
+it('a sink around the HTTP sink may have another body sent', async () => {
+  await withWal({}, async (wal) => {
+    await withDestination(taking, async ({ origin, arrived }) => {
+      const sink = httpSink({ baseUrl: origin });
+      const around: Sink = {
+        name: 'around',
+        send: async (batch, context) => {
+          const lines = (await batch.lines()).toString().replaceAll('secret', '[gone]');
+          return await sink.send(Object.assign(batch, { gzip: async () => gzipSync(lines) }), context);
+        },
+      };
+      await wal.append('log', { text: 'a secret' });
+      await wal.ship('log', around).idle();
+      assert.match(linesOf(arrived), '"a [gone]"');
+      await sink.close?.();
     });
   });
 });
