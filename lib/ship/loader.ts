@@ -53,6 +53,8 @@ export class Loader {
     const { log, kind, batchMax } = context;
     this.#ahead = new ReadAhead({ store: log.store, kind, removals: () => log.claims.removals(kind) });
     this.#batchMax = batchMax;
+    // A shipper that has stopped may be known for long, to its caller or by the error that it met last.
+    context.signal.addEventListener('abort', () => this.#ahead.forget(), { once: true });
   }
 
   /** Begins again behind a seq: what was read beyond it counts for nothing. */
@@ -73,6 +75,7 @@ export class Loader {
     this.#waitingSince = undefined;
     this.look();
     this.#full = full && this.#waitingSince !== undefined;
+    if (this.#context.signal.aborted) this.#ahead.forget();
   }
 
   /** Nothing lingers until the returned function is called. */

@@ -1,7 +1,11 @@
 // When a batch goes, on a clock that a test moves.
 
+import { randomBytes } from 'node:crypto';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { Sink } from '../../lib/ship/sink.js';
 import { TestSink, deferred } from '../helpers/sink.js';
 import { turns, until } from '../helpers/until.js';
 import type { AnyWal } from '../helpers/wal.js';
@@ -14,6 +18,15 @@ const append = (wal: AnyWal, count = 1) =>
     'log',
     Array.from({ length: count }, (_, n) => ({ n })),
   );
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
+
+/** Bytes of all buffers that somebody holds. */
+function heldBytes(): number {
+  collectGarbage();
+  return process.memoryUsage().arrayBuffers;
+}
 
 it('a trickle does not become one request per record', async () => {
   await withWal({}, async (wal, { clock }) => {
@@ -124,6 +137,22 @@ it('idle does not linger, and takes along what an append still holds back', asyn
     await shipper.idle();
     await more;
     assert.is(sink.sent.length, 2);
+  });
+});
+
+it('a shipper that has stopped holds nothing of what it has read ahead', async () => {
+  const kinds = Array.from({ length: 8 }, (_, n) => `kind-${n}`);
+  const streams = Object.fromEntries(kinds.map((kind) => [kind, { whenFull: 'reject' as const }]));
+  await withWal({ streams }, async (wal) => {
+    const records = Array.from({ length: 3 }, () => ({ text: randomBytes(600_000).toString('base64') }));
+    for (const kind of kinds) await wal.appendMany(kind, records);
+    const before = heldBytes();
+    const sink: Sink = { name: 'down', send: () => Promise.reject(new Error('down')) };
+    const shippers = kinds.map((kind) => wal.ship(kind, sink, { lingerMs: 0 }));
+    await until(() => shippers.every(({ state }) => state.at === 'waiting' || state.at === 'open'));
+    await Promise.all(shippers.map((shipper) => shipper.stop()));
+    await until(() => heldBytes() < before + 3_000_000);
+    assert.ok(shippers.every(({ state }) => state.at === 'stopped'));
   });
 });
 
